@@ -1,0 +1,135 @@
+"""The commands of `python -m localcloud`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localcloud import background
+from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity
+from localcloud.state import DEFAULT_DIR, StateDir, StateError
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """The two options every command has, and one clear line instead of a traceback for what users can mend."""
+
+    @click.option("--endpoint", default=DEFAULT_URL, show_default=True, envvar="LOCALCLOUD_ENDPOINT",
+                  help="Where the AWS API listens: a port of this machine's loopback.")  # fmt: skip
+    @click.option("--state-dir", default=str(DEFAULT_DIR), show_default=True, envvar="LOCALCLOUD_STATE_DIR",
+                  type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")  # fmt: skip
+    @wraps(command)
+    def run(endpoint: str, state_dir: Path, **options: Any) -> None:
+        try:
+            command(endpoint=Endpoint.parse(endpoint), state=StateDir.at(state_dir), **options)
+        except (EndpointError, StateError, background.CannotStart, PermissionError) as exc:
+            raise click.ClickException(str(exc)) from exc
+        except KeyboardInterrupt as exc:
+            raise click.Abort from exc
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The embedded cloud for ENV=local: an AWS API on loopback whose stacks, tasks and balancers really run."""
+
+
+@main.command()
+@_options
+def up(endpoint: Endpoint, state: StateDir) -> None:
+    """Start the local cloud in the background, unless it runs already."""
+    answers, started = background.up(state, endpoint)
+    verb = "started" if started else "already running"
+    click.echo(
+        f"Local cloud {verb} on {answers['endpoint']} (process {answers['pid']}, log {answers['log']})"
+    )
+
+
+@main.command()
+@_options
+def down(endpoint: Endpoint, state: StateDir) -> None:  # noqa: ARG001 - every command takes the same options
+    """Stop it and everything it runs; the state stays, and `up` brings it all back."""
+    pid = background.down(state)
+    click.echo("Local cloud was not running" if pid is None else f"Local cloud stopped (process {pid})")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@_options
+def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
+    """Say what is running; exit 0 when it is, 3 when it is not."""
+    pid = state.running_pid()
+    answers = identity(endpoint) or {}
+    mine = answers.get("state_dir") == str(state.path)
+    report = {
+        "running": pid is not None,
+        "ready": mine,
+        "pid": pid,
+        "endpoint": endpoint.url,
+        "state_dir": str(state.path),
+        "log": str(state.log),
+        "failure": answers.get("failure") if mine else None,
+    }
+    if as_json:
+        click.echo(json.dumps(report))
+    elif pid is None:
+        click.echo(f"Local cloud is not running (state in {state.path}). Start it: python -m localcloud up")
+    elif not mine:
+        click.echo(f"Local cloud runs (process {pid}) but does not answer on {endpoint.url}; see {state.log}")
+    else:
+        click.echo(
+            f"Local cloud runs on {endpoint.url} (process {pid}, state in {state.path}, log {state.log})"
+        )
+        if report["failure"]:
+            click.echo(f"But {report['failure']}", err=True)
+    if not mine:
+        sys.exit(3)
+
+
+@main.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
+@click.option("--lines", "-n", default=50, show_default=True, type=click.IntRange(min=1), help="How many.")
+@_options
+def logs(endpoint: Endpoint, state: StateDir, follow: bool, lines: int) -> None:  # noqa: ARG001
+    """Print the end of the background process's log."""
+    if not state.log.exists():
+        raise click.ClickException(f"there is no log yet ({state.log}). Start it: python -m localcloud up")
+    command = ["tail", "-n", str(lines), *(["-f"] if follow else []), str(state.log)]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+@main.command()
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@_options
+def reset(endpoint: Endpoint, state: StateDir, yes: bool) -> None:  # noqa: ARG001
+    """Stop it and delete everything it keeps: stacks, tables, images, logs."""
+    if not state.path.exists():
+        click.echo(f"Nothing to delete: {state.path} does not exist")
+        return
+    if not state.meta.exists() and any(state.path.iterdir()):
+        raise click.ClickException(
+            f"{state.path} is not a state directory (no {state.meta.name}); not deleting it."
+        )
+    if not yes:
+        click.confirm(
+            f"Delete the local cloud in {state.path}, with every stack, table and image?", abort=True
+        )
+    background.down(state)
+    state.delete()
+    click.echo(f"Deleted {state.path}")
+
+
+@main.command()
+@_options
+def serve(endpoint: Endpoint, state: StateDir) -> None:
+    """Run in the foreground until Ctrl-C (what `up` starts in the background)."""
+    from localcloud import server
+
+    server.serve(state, endpoint)

@@ -1,0 +1,123 @@
+"""MiniStack, and every name of it that this project uses.
+
+Most of these names are private, and releases are frequent: the release is pinned exactly, `load` refuses any
+other, and asserts that each name below exists before anything starts. Code elsewhere gets MiniStack's modules
+from `module`, which hands out only the names listed here; so this list is complete by construction.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from localcloud.state import StateDir
+
+#: The release this was written for.
+VERSION = "1.5.33"
+
+#: What the gateway answers for; everything else is refused by MiniStack's router.
+SERVICES = (
+    "cloudformation", "dynamodb", "ec2", "ecr", "ecs", "ecs-metadata", "elasticloadbalancing", "events", "iam",
+    "kms", "logs", "monitoring", "s3", "sns", "sqs", "secretsmanager", "ssm", "sts", "tagging", "wafv2", "route53",
+)  # fmt: skip
+
+#: Module below `ministack` -> the names used from it.
+NAMES: dict[str, tuple[str, ...]] = {
+    "app": (
+        "app", "_MAIN_LOOP", "_build_persistence_save_dict", "_get_module", "_load_persisted_state",
+        "_state_map",
+    ),
+    "core.persistence": ("PERSIST_STATE", "STATE_DIR", "_json_default", "_state_format_version"),
+    "core.hypercorn_compat": ("install",),
+    "core.router": ("detect_service",),
+    "core.responses": (
+        "get_account_id", "get_region", "set_request_account_id", "set_request_region",
+        "AccountRegionScopedDict", "new_uuid", "now_iso",
+    ),
+}  # fmt: skip
+
+
+class EmulatorError(RuntimeError):
+    """The installed MiniStack is not the one this layer was written for."""
+
+
+class _Module:
+    """A MiniStack module that hands out, and takes, only the names that `NAMES` lists."""
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_module", importlib.import_module(f"ministack.{name}"))
+
+    def _known(self, name: str) -> Any:
+        if name not in NAMES[self._name]:
+            raise EmulatorError(f"localcloud/emulator.py does not list ministack.{self._name}.{name}")
+        return self._module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._known(name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._known(name), name, value)
+
+
+@cache
+def module(name: str) -> Any:
+    """The MiniStack module `ministack.<name>`, limited to the names in `NAMES`.
+
+    Only after `configure`: MiniStack reads its environment when it is imported.
+    """
+    if "LOCALCLOUD_CONFIGURED" not in os.environ:
+        raise EmulatorError("emulator.configure must come before the first use of MiniStack")
+    return _Module(name)
+
+
+def configure(state: StateDir, port: int) -> None:
+    """Set the environment that MiniStack reads when it is imported.
+
+    Every default that would listen beyond loopback, or write below the system's temporary directory, is named.
+    """
+    os.environ.update(
+        {
+            "LOCALCLOUD_CONFIGURED": "1",
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_REGION": "us-east-1",
+            "MINISTACK_ACCOUNT_ID": "000000000000",
+            "SERVICES": ",".join(SERVICES),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state.emulator),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state.objects),
+            # Both bind all interfaces, whatever BIND_HOST says.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+        }
+    )
+    for name in ("AUTH", "USE_SSL", "LOCALSTACK_PERSISTENCE", "EDGE_PORT", "MINISTACK_VERSION"):
+        os.environ.pop(name, None)
+
+
+def load() -> None:
+    """Import MiniStack and check that it is the release, and has the names, this layer was written for.
+
+    Raises EmulatorError naming everything that is missing.
+    """
+    installed = version("ministack")
+    if installed != VERSION:
+        raise EmulatorError(
+            f"MiniStack {installed} is installed, but localcloud was written for {VERSION}. Install the pinned "
+            f"requirements (localcloud/requirements.txt)."
+        )
+    missing = []
+    for name, used in NAMES.items():
+        found = importlib.import_module(f"ministack.{name}")
+        missing += [f"ministack.{name}.{attribute}" for attribute in used if not hasattr(found, attribute)]
+    if missing:
+        raise EmulatorError(f"MiniStack {installed} lacks {', '.join(missing)}, which localcloud uses.")
+    logging.getLogger("localcloud").debug("MiniStack %s has every name", installed)

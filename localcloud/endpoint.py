@@ -1,0 +1,90 @@
+"""The address of the local cloud: which endpoints it can have, and who answers at one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+DEFAULT_URL = "http://127.0.0.1:4566"
+
+#: Who is answering, as JSON; `up`, `status` and `down` ask here. Not an AWS path.
+IDENTITY_PATH = "/_localcloud"
+
+LOOPBACK = "127.0.0.1"
+
+
+class EndpointError(ValueError):
+    """An endpoint that the local cloud cannot have."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address on loopback, `http://127.0.0.1:<port>`."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL, without a trailing slash."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """Read `http://127.0.0.1:4566`; `localhost` counts as 127.0.0.1.
+
+        Raises EndpointError for anything that is not plain HTTP on IPv4 loopback.
+        """
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            port = parts.port
+        except ValueError as exc:
+            raise EndpointError(f"endpoint {url!r}: {exc}") from exc
+        if parts.scheme != "http" or parts.hostname not in (LOOPBACK, "localhost"):
+            raise EndpointError(
+                f"endpoint {url!r} is not the local cloud's: it listens on loopback only, over plain HTTP. "
+                f"Use an address like {DEFAULT_URL}."
+            )
+        if parts.path not in ("", "/") or parts.query or parts.username:
+            raise EndpointError(f"endpoint {url!r}: give only the address, like {DEFAULT_URL}.")
+        if port is None or port == 0:
+            raise EndpointError(f"endpoint {url!r} names no port. Use an address like {DEFAULT_URL}.")
+        return cls(port)
+
+
+def identity(endpoint: Endpoint, timeout: float = 2.0) -> dict[str, Any] | None:
+    """What the local cloud at `endpoint` says of itself.
+
+    None when nothing accepts connections there, `{}` when something else does.
+    """
+    connection = http.client.HTTPConnection(LOOPBACK, endpoint.port, timeout=timeout)
+    try:
+        connection.request("GET", IDENTITY_PATH)
+        response = connection.getresponse()
+        body = response.read(65536)
+        if response.status != http.client.OK:
+            return {}
+        answer = json.loads(body)
+        return answer if isinstance(answer, dict) and answer.get("name") == "localcloud" else {}
+    except ConnectionRefusedError:
+        return None
+    except (OSError, http.client.HTTPException, ValueError):
+        return {} if occupied(endpoint) else None
+    finally:
+        connection.close()
+
+
+def occupied(endpoint: Endpoint) -> bool:
+    """Whether some program holds the port, tried the way the server itself would bind it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, endpoint.port))
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+        return False

@@ -1,0 +1,152 @@
+"""The process itself: MiniStack behind the guard on loopback, with everything else that runs beside it.
+
+What runs beside the gateway is installed, and stopped, here and nowhere else: `serve` is the list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from localcloud import emulator
+from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
+from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
+from localcloud.persistence import Saver, may_change
+from localcloud.state import StateDir
+
+log = logging.getLogger("localcloud")
+
+#: Containers reach the gateway through this socket, by a relay; relative to the state directory, because an
+#: absolute path may be longer than a socket's can be.
+SOCKET = "gateway.sock"
+
+
+def serve(state: StateDir, endpoint: Endpoint) -> None:
+    """Run the local cloud in this process until SIGTERM or SIGINT.
+
+    Raises StateError when the directory cannot be used or is in use, OSError when the port is taken.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s [%(name)s] %(message)s"
+    )
+    for noisy in ("hypercorn.error", "hypercorn.access", "ministack", "persistence"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    cloud_id = state.prepare(endpoint)
+    with state.claim():
+        os.chdir(state.path)
+        emulator.configure(state, endpoint.port)
+        emulator.load()
+        asyncio.run(_serve(state, endpoint, cloud_id))
+
+
+async def _serve(state: StateDir, endpoint: Endpoint, cloud_id: str) -> None:
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    config = Config()
+    config.bind = [f"{LOOPBACK}:{endpoint.port}", f"unix:{SOCKET}"]
+    config.umask = 0o177
+    config.keep_alive_timeout = 75
+    config.keep_alive_max_requests = sys.maxsize
+    config.graceful_timeout = 2
+    config.loglevel = "WARNING"
+    config.include_server_header = False
+
+    who = {
+        "name": "localcloud",
+        "pid": os.getpid(),
+        "state_dir": str(state.path),
+        "id": cloud_id,
+        "endpoint": endpoint.url,
+        "log": str(state.log),
+        "emulator": f"MiniStack {emulator.VERSION}",
+    }
+    async with running(state, endpoint, cloud_id) as saver:
+        application = guarded(_gateway(who, saver), endpoint.port)
+        log.info("ready on %s (process %d, state in %s)", endpoint.url, os.getpid(), state.path)
+        await hypercorn_serve(application, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIterator[Saver]:
+    """Everything the process consists of besides its sockets, from the saved state to the running tasks."""
+    emulator.module("core.hypercorn_compat").install()
+    emulator.module("app")._MAIN_LOOP = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        saver = Saver(state.emulator)
+        emulator.module("app")._load_persisted_state()
+        saving = asyncio.create_task(saver.run(), name="saver")
+        stack.push_async_callback(_ended, saving)
+        yield saver
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _gateway(who: dict[str, Any], saver: Saver) -> App:
+    """MiniStack's application, with changes saved before they are acknowledged."""
+    ministack: App = emulator.module("app").app
+
+    async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["path"] == IDENTITY_PATH:
+            await answer(send, 200, {**who, "failure": saver.failure})
+            return
+        seen = bytearray()
+
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and len(seen) < 4096:
+                seen.extend(message.get("body", b"")[:4096])
+            return message
+
+        held: list[Message] = []
+
+        async def sending(message: Message) -> None:
+            if held or not _changes(scope, bytes(seen)):
+                await send(message)
+                return
+            held.append(message)
+            try:
+                await saver.flush()
+            except (OSError, TypeError, ValueError) as exc:
+                await answer(send, 500, {"__type": "InternalFailure", "message": f"state not saved: {exc}"})
+                raise
+            await send(message)
+
+        await ministack(scope, receiving, sending)
+
+    return gateway
+
+
+def _changes(scope: Scope, body: bytes) -> bool:
+    target = next((value for name, value in scope["headers"] if name.lower() == b"x-amz-target"), b"")
+    return may_change(scope["method"], target.decode("latin-1"), body)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the server. MiniStack's own lifespan would also sweep every container of every emulator."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
