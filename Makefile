@@ -1,0 +1,163 @@
+# Thin on purpose: every command is one line, its logic lives in the package that it calls.
+# `make` prints what there is; the variables stand beside each command.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STACK := $(PY) -m stack
+# Passed on only when given, so that the tool itself says what is missing and what there is to choose from.
+OPTIONS = $(if $(ENV),--env '$(ENV)') $(if $(NAME),--name '$(NAME)') $(if $(JSON),--json)
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+##@ Operate an environment (ENV=local needs no AWS account)
+
+.PHONY: create
+create: $(RUN) ## Build the image, make every stack, print the URL and a token       ENV= [RUNTIME=container|process]
+	@$(STACK) create $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
+
+.PHONY: change
+change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [RUNTIME=]
+	@$(STACK) change $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
+
+.PHONY: approve
+approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=LogicalId,...]
+	@$(STACK) approve $(OPTIONS) $(if $(REPLACE),--replace '$(REPLACE)')
+
+.PHONY: delete
+delete: $(RUN) ## Delete every stack; names what is retained                          ENV= [YES=1]
+	@$(STACK) delete $(OPTIONS) $(if $(YES),--yes)
+
+.PHONY: test
+test: $(RUN) ## Test the deployed service from outside                               ENV=
+	@$(STACK) test $(OPTIONS)
+
+.PHONY: token
+token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
+	@$(STACK) token $(OPTIONS)
+
+##@ See what is there
+
+.PHONY: status
+status: $(RUN) ## Stacks, service, tasks, health                                     ENV= [JSON=1]
+	@$(STACK) status $(OPTIONS)
+
+.PHONY: outputs
+outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]
+	@$(STACK) outputs $(OPTIONS)
+
+.PHONY: events
+events: $(RUN) ## The stacks' latest events                                          ENV= [JSON=1]
+	@$(STACK) events $(OPTIONS)
+
+.PHONY: last-create-failure
+last-create-failure: $(RUN) ## Why the last create failed, first cause first         ENV= [JSON=1]
+	@$(STACK) last-create-failure $(OPTIONS)
+
+.PHONY: last-update-failure
+last-update-failure: $(RUN) ## Why the last update failed, first cause first         ENV= [JSON=1]
+	@$(STACK) last-update-failure $(OPTIONS)
+
+##@ The local cloud (started by `make create ENV=local` itself)
+
+.PHONY: local-up
+local-up: $(RUN) ## Start it; brings stacks, tokens and tasks back
+	@$(PY) -m localcloud up
+
+.PHONY: local-down
+local-down: $(RUN) ## Stop it and everything it runs; keeps the state
+	@$(PY) -m localcloud down
+
+.PHONY: local-status
+local-status: $(RUN) ## What runs where                                              [JSON=1]
+	@$(PY) -m localcloud status $(if $(JSON),--json)
+
+.PHONY: local-reset
+local-reset: $(RUN) ## Stop it and forget everything                                 [YES=1]
+	@$(PY) -m localcloud reset $(if $(YES),--yes)
+
+##@ The image
+
+.PHONY: image
+image: $(RUN) ## Build the image in the local Docker engine                          [BASE_IMAGE=]
+	@$(STACK) image $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)')
+
+.PHONY: base-image
+base-image: ## Make a base image from Debian's packages, where no registry is reached
+	@docker/base-image.sh --fresh
+
+##@ Develop
+
+.PHONY: serve
+serve: $(RUN) ## Run the service alone on this machine, with its embedded store
+	@$(PY) -m app serve
+
+.PHONY: check
+check: $(DEV) lint ## Everything that must hold: lint, types, templates, all tests
+	@$(VENV)/bin/pytest -n 2 -m 'not serial' $(PYTEST)
+	@$(VENV)/bin/pytest -m serial $(PYTEST)
+
+.PHONY: lint
+lint: $(DEV) ## Only the checks that take seconds
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/cfn-lint -c I -- cloudformation/*.yaml
+
+.PHONY: format
+format: $(DEV) ## Format the code and sort imports
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+.PHONY: bench
+bench: $(DEV) ## Measure the echo path
+	@$(PY) -m bench.echo
+
+.PHONY: lock
+lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
+	@for part in app stack localcloud docker tests; do \
+	  echo "$$part/requirements.txt"; \
+	  (cd $$part && CUSTOM_COMPILE_COMMAND='make lock' $(abspath $(VENV))/bin/pip-compile --quiet --upgrade \
+	    --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --no-emit-trusted-host --output-file requirements.txt requirements.in) || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## Remove what can be made again (the virtual environment, wheels, caches); keeps .state
+	@rm -rf $(VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Print this
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { \
+	  match($$2 "   ", /   +/); options = substr($$2, RSTART + RLENGTH); \
+	  printf "  make %-20s %s%s\n", $$1, substr($$2, 1, RSTART - 1), options == "" ? "" : "  (" options ")" \
+	}' $(MAKEFILE_LIST)
+
+# --- The virtual environment: made and refreshed when the locked requirements changed, so nobody has to know ---------
+
+RUN_LOCKS := app/requirements.txt stack/requirements.txt localcloud/requirements.txt
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1)' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." \
+	       "Name another one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "The virtual environment could not be made (see above). On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	  exit 1; }
+
+$(RUN): $(PY) $(RUN_LOCKS)
+	@echo "Installing what it runs on into $(VENV) (once, and when the locked versions change)" >&2
+	@$(PIP) $(addprefix -r ,$(RUN_LOCKS))
+	@touch $@
+
+$(DEV): $(RUN) tests/requirements.txt
+	@echo "Installing what tests and checks need into $(VENV)" >&2
+	@$(PIP) -r tests/requirements.txt
+	@touch $@
