@@ -118,6 +118,10 @@ format: $(DEV) ## Format the code and sort imports
 bench: $(DEV) ## Measure the echo path
 	@$(PY) -m bench.echo
 
+.PHONY: docs
+docs: $(DEV) ## Write the pages that are made from the code
+	@$(PY) docs/templates.py
+
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
 	@for part in app stack localcloud docker tests; do \

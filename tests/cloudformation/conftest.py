@@ -1,0 +1,38 @@
+"""The templates and environment files, parsed once."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import cfnlint.decode
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted((ROOT / "cloudformation").glob("*.yaml"))
+ENVIRONMENTS = sorted((ROOT / "cloudformation" / "environments").glob("*.toml"))
+
+
+def parse_template(path: Path) -> dict[str, Any]:
+    template, problems = cfnlint.decode.decode(str(path))
+    assert not problems, problems
+    return template
+
+
+@pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
+def template_path(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def template(template_path: Path) -> dict[str, Any]:
+    return parse_template(template_path)
+
+
+@pytest.fixture(params=ENVIRONMENTS, ids=lambda path: path.stem)
+def environment(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return tomllib.loads(request.param.read_text())
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, dict[str, Any]]:
+    return {path.stem: parse_template(path) for path in TEMPLATES}
