@@ -11,9 +11,26 @@ from tests.docker.conftest import docker
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("image")]
 
-# As the task definition has it, and no network but its own loopback: nothing to reach, nobody to be reached by.
-HARDENED = "--network none --read-only --cap-drop ALL --security-opt no-new-privileges --memory 512m".split()
-STORE = "--tmpfs /data:uid=10001,mode=0700 --env ECHO_SQLITE_PATH=/data/echo.db --env ECHO_GRACE_SECONDS=0.5".split()
+# As the task definition has it, and with no network but its own loopback.
+HARDENED = [
+    "--network",
+    "none",
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+    "--memory",
+    "512m",
+]
+STORE = [
+    "--tmpfs",
+    "/data:uid=10001,mode=0700",
+    "--env",
+    "ECHO_SQLITE_PATH=/data/echo.db",
+    "--env",
+    "ECHO_GRACE_SECONDS=0.5",
+]
 ASK = """
 import http.client, sys
 connection = http.client.HTTPConnection("127.0.0.1", 8080)
