@@ -33,11 +33,46 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "core.persistence": ("PERSIST_STATE", "STATE_DIR", "_json_default", "_state_format_version"),
     "core.hypercorn_compat": ("install",),
-    "core.router": ("detect_service",),
+    "core.router": ("extract_region",),
     "core.responses": (
         "get_account_id", "get_region", "set_request_account_id", "set_request_region",
-        "AccountRegionScopedDict", "new_uuid", "now_iso",
+        "now_iso",
     ),
+    "services.cloudformation": ("_stacks",),
+    "services.cloudformation.engine": (
+        "CfnLoader", "_NO_VALUE", "_construct_cfn_tag", "_evaluate_conditions", "_intrinsic_references",
+        "_resolve_refs",
+    ),
+    "services.cloudformation.provisioners": (
+        "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_ec2_apply_tags", "_physical_name", "_property_recreation",
+    ),
+    "services.cloudformation.stacks": (
+        "_add_event", "_deploy_stack_async", "_failed_operation", "_property_recreation", "_roll_back_operation",
+        "_runs_on_worker_thread", "_sends_back_failed_update", "_with_stack_tags",
+    ),
+    "services.cloudformation.changesets": (
+        "_add_event", "_deploy_stack_async", "_diff_resources", "_find_change_set", "_resolve_props_for_diff",
+    ),
+    "services.cloudformation.handlers": (
+        "_ACTION_HANDLERS", "_add_event", "_deploy_stack_async", "_resolve_stack", "_roll_back_operation",
+    ),
+    "services.cloudformation.helpers": ("_error", "_xml"),
+    "services.cloudwatch": ("_composite_alarms", "_delete_alarms", "_put_composite_alarm"),
+    "services.ec2": (
+        "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress", "_create_flow_logs",
+        "_create_nat_gateway", "_delete_flow_logs", "_delete_nat_gateway", "_nat_gateways", "_release_address",
+        "_revoke_sg_egress", "_revoke_sg_ingress", "_security_groups", "_vpcs",
+    ),
+    "services.ecr": (
+        "_create_repository", "_delete_repository", "_describe_images", "_ensure_repo_exists", "_find_image",
+        "_get_authorization_token", "_images", "_layer_blobs", "_manifest_blobs", "_put_image", "_repo_uri",
+        "_repositories", "_uploads",
+    ),
+    "services.ecs": (
+        "_create_service", "_delete_service", "_put_cluster_capacity_providers", "_register_task_definition",
+        "_services", "_tag_resource", "_tasks", "_untag_resource", "_update_service",
+    ),
+    "services.waf": ("_associate_web_acl", "_disassociate_web_acl"),
 }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class Saver:
         self._written: dict[str, bytes] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
+        self._changed = False
         self._slow_changed = False
         self._slow_due = 0.0
         self.failure: str | None = None
@@ -53,13 +54,20 @@ class Saver:
         path = self._directory / f"{name}.json"
         return json.loads(path.read_bytes())["payload"] if path.exists() else None
 
+    @property
+    def pending(self) -> bool:
+        """Whether something changed that is not on disk yet; what is answered meanwhile waits for it."""
+        return self._changed or bool(self._waiting)
+
     def changed(self, slow: bool = False) -> None:
-        """Something changed that no request waits for: save it soon (`slow`: within SLOW_SECONDS)."""
+        """Something changed that no request waits for: save it soon (`slow`: within SLOW_SECONDS).
+
+        Call it on the event loop's thread.
+        """
         if slow:
             self._slow_changed = True
         else:
-            self._waiting.append(asyncio.get_running_loop().create_future())
-            self._waiting[-1].add_done_callback(lambda done: done.exception())
+            self._changed = True
         self._wake.set()
 
     async def flush(self) -> None:
@@ -75,14 +83,14 @@ class Saver:
         try:
             while True:
                 await self._wake.wait()
-                if not self._waiting:
+                if not self.pending:
                     # Only slow things changed: leave time for more, unless a request comes first.
                     self._wake.clear()
                     try:
                         await asyncio.wait_for(self._wake.wait(), max(0.0, self._slow_due - loop.time()))
                     except TimeoutError:
                         self._wake.set()
-                    if not self._waiting and loop.time() < self._slow_due:
+                    if not self.pending and loop.time() < self._slow_due:
                         continue
                 await asyncio.sleep(_GATHER_SECONDS)
                 self._wake.clear()
@@ -92,6 +100,7 @@ class Saver:
 
     async def _save_for(self, waiting: list[asyncio.Future[None]], loop: asyncio.AbstractEventLoop) -> None:
         self._waiting = []
+        self._changed = False
         slow = self._slow_changed and loop.time() >= self._slow_due
         if slow:
             self._slow_changed = False
@@ -103,6 +112,7 @@ class Saver:
             await asyncio.to_thread(self._write, changed)
         except (OSError, TypeError, ValueError) as exc:
             self._failed(exc)
+            self._changed = True
             for future in waiting:
                 if not future.done():
                     future.set_exception(exc)

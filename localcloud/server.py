@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import emulator
+from localcloud import autoscaling, emulator, stacks
 from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
@@ -86,7 +86,11 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
     emulator.module("app")._MAIN_LOOP = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         saver = Saver(state.emulator)
+        autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
+        stacks.install(saver.changed)
         emulator.module("app")._load_persisted_state()
+        for name in stacks.deploying.close_abandoned():
+            log.warning("the last operation of stack %s had not ended", name)
         saving = asyncio.create_task(saver.run(), name="saver")
         stack.push_async_callback(_ended, saving)
         yield saver
@@ -111,6 +115,9 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
         if scope["path"] == IDENTITY_PATH:
             await answer(send, 200, {**who, "failure": saver.failure})
             return
+        if _target(scope).startswith(autoscaling.TARGET_PREFIX):
+            await _autoscaling(scope, receive, send, saver)
+            return
         seen = bytearray()
 
         async def receiving() -> Message:
@@ -122,7 +129,7 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
         held: list[Message] = []
 
         async def sending(message: Message) -> None:
-            if held or not _changes(scope, bytes(seen)):
+            if held or not (saver.pending or may_change(scope["method"], _target(scope), bytes(seen))):
                 await send(message)
                 return
             held.append(message)
@@ -138,9 +145,28 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
     return gateway
 
 
-def _changes(scope: Scope, body: bytes) -> bool:
-    target = next((value for name, value in scope["headers"] if name.lower() == b"x-amz-target"), b"")
-    return may_change(scope["method"], target.decode("latin-1"), body)
+def _target(scope: Scope) -> str:
+    """The `X-Amz-Target` header, empty when there is none."""
+    values = (value for name, value in scope["headers"] if name.lower() == b"x-amz-target")
+    return next(values, b"").decode("latin-1")
+
+
+async def _autoscaling(scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:
+    """Answer for Application Auto Scaling, which MiniStack does not have."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    responses = emulator.module("core.responses")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    responses.set_request_region(emulator.module("core.router").extract_region(headers))
+    status, result = autoscaling.handle(_target(scope), bytes(body))
+    await saver.flush()
+    await answer(send, status, result)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -1,0 +1,176 @@
+"""EC2: elastic addresses, NAT gateways, flow logs, separate security group rules, and a VPC's missing attributes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from localcloud import emulator
+from localcloud.resources.base import Made, Properties, Provisioner, call, query
+
+
+def _ec2() -> Any:
+    return emulator.module("services.ec2")
+
+
+def _tag(physical_id: str, properties: Properties, old: Properties | None = None) -> None:
+    emulator.module("services.cloudformation.provisioners")._ec2_apply_tags(physical_id, properties, old)
+
+
+def _made_id(answer: str, prefix: str) -> str:
+    found = re.search(rf"\b{prefix}-[0-9a-zA-Z]+", answer)
+    if found is None:
+        raise RuntimeError(f"EC2 answered without an id {prefix}-...: {answer}")
+    return found.group(0)
+
+
+def _retagged(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    """Tags are all that changes in place."""
+    del stack_name
+    _tag(physical_id, new, old)
+    return physical_id, {}
+
+
+def _create_eip(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    answer = call("Ec2", _ec2()._allocate_address, query(Domain=properties.get("Domain")))
+    allocation = _made_id(answer, "eipalloc")
+    _tag(allocation, properties)
+    address = _ec2()._addresses[allocation]["PublicIp"]
+    return address, {"AllocationId": allocation, "PublicIp": address}
+
+
+def _allocation(address: str) -> str | None:
+    return next((key for key, found in _ec2()._addresses.items() if found["PublicIp"] == address), None)
+
+
+def _update_eip(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    del stack_name
+    allocation = _allocation(physical_id)
+    if allocation is None:
+        raise ValueError(f"Address {physical_id} not found")
+    _tag(allocation, new, old)
+    return physical_id, {"AllocationId": allocation, "PublicIp": physical_id}
+
+
+def _delete_eip(physical_id: str, properties: Properties) -> None:
+    del properties
+    allocation = _allocation(physical_id)
+    if allocation is not None:
+        call("Ec2", _ec2()._release_address, query(AllocationId=allocation))
+
+
+def _create_nat_gateway(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    request = query(
+        **{name: properties.get(name) for name in ("SubnetId", "AllocationId", "ConnectivityType")}
+    )
+    gateway = _made_id(call("Ec2", _ec2()._create_nat_gateway, request), "nat")
+    _tag(gateway, properties)
+    return gateway, {"NatGatewayId": gateway}
+
+
+def _delete_nat_gateway(physical_id: str, properties: Properties) -> None:
+    del properties
+    if physical_id in _ec2()._nat_gateways:
+        call("Ec2", _ec2()._delete_nat_gateway, query(NatGatewayId=physical_id))
+
+
+def _create_flow_log(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    names = ("ResourceType", "TrafficType", "LogDestinationType", "LogDestination", "LogGroupName")
+    request = query(ResourceId__1=properties["ResourceId"], **{name: properties.get(name) for name in names})
+    flow_log = _made_id(call("Ec2", _ec2()._create_flow_logs, request), "fl")
+    _tag(flow_log, properties)
+    return flow_log, {"Id": flow_log}
+
+
+def _delete_flow_log(physical_id: str, properties: Properties) -> None:
+    del properties
+    call("Ec2", _ec2()._delete_flow_logs, query(FlowLogId__1=physical_id))
+
+
+def _rule(properties: Properties, other_group: str) -> dict[str, list[str]]:
+    """A rule as AuthorizeSecurityGroupIngress and -Egress take it; `other_group` names the peer's property."""
+    permission = "IpPermissions.1"
+    text = properties.get("Description")
+    values = {
+        "GroupId": properties["GroupId"],
+        f"{permission}.IpProtocol": properties["IpProtocol"],
+        f"{permission}.FromPort": properties.get("FromPort"),
+        f"{permission}.ToPort": properties.get("ToPort"),
+    }
+    for name, member, key in (
+        ("CidrIp", "IpRanges", "CidrIp"),
+        ("CidrIpv6", "Ipv6Ranges", "CidrIpv6"),
+        (other_group, "Groups", "GroupId"),
+    ):
+        if properties.get(name):
+            values[f"{permission}.{member}.1.{key}"] = properties[name]
+            values[f"{permission}.{member}.1.Description"] = text
+    return query(**values)
+
+
+def _create_ingress(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    request = _rule(properties, "SourceSecurityGroupId")
+    rule = _made_id(call("Ec2", _ec2()._authorize_sg_ingress, request), "sgr")
+    return rule, {"Id": rule}
+
+
+def _create_egress(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    request = _rule(properties, "DestinationSecurityGroupId")
+    rule = _made_id(call("Ec2", _ec2()._authorize_sg_egress, request), "sgr")
+    return rule, {"Id": rule}
+
+
+def _update_rule(direction: str) -> Any:
+    def update(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+        """The description is all that changes in place."""
+        del old, stack_name
+        group = _ec2()._security_groups[new["GroupId"]]
+        for rule in group["IpPermissionsEgress" if direction == "egress" else "IpPermissions"]:
+            if rule.get("SecurityGroupRuleId") == physical_id:
+                for members in ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs"):
+                    for member in rule.get(members, []):
+                        member["Description"] = new.get("Description", "")
+        return physical_id, {"Id": physical_id}
+
+    return update
+
+
+def _delete_ingress(physical_id: str, properties: Properties) -> None:
+    if properties["GroupId"] in _ec2()._security_groups:
+        request = query(GroupId=properties["GroupId"], SecurityGroupRuleId__1=physical_id)
+        call("Ec2", _ec2()._revoke_sg_ingress, request)
+
+
+def _delete_egress(physical_id: str, properties: Properties) -> None:
+    if properties["GroupId"] in _ec2()._security_groups:
+        request = query(GroupId=properties["GroupId"], SecurityGroupRuleId__1=physical_id)
+        call("Ec2", _ec2()._revoke_sg_egress, request)
+
+
+PROVISIONERS = {
+    "AWS::EC2::EIP": Provisioner(_create_eip, _update_eip, _delete_eip, tagged=True),
+    "AWS::EC2::NatGateway": Provisioner(_create_nat_gateway, _retagged, _delete_nat_gateway, tagged=True),
+    "AWS::EC2::FlowLog": Provisioner(_create_flow_log, _retagged, _delete_flow_log, tagged=True),
+    "AWS::EC2::SecurityGroupIngress": Provisioner(_create_ingress, _update_rule("ingress"), _delete_ingress),
+    "AWS::EC2::SecurityGroupEgress": Provisioner(_create_egress, _update_rule("egress"), _delete_egress),
+}
+
+
+def install() -> None:
+    """Give a VPC the attributes that its provisioner leaves out."""
+    entry = emulator.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::EC2::VPC"]
+    for name in ("create", "update"):
+        entry[name] = _with_vpc_attributes(entry[name])
+
+
+def _with_vpc_attributes(handler: Any) -> Any:
+    def made(*arguments: Any) -> Made:
+        vpc_id, attributes = handler(*arguments)
+        return vpc_id, {**attributes, "CidrBlock": _ec2()._vpcs[vpc_id]["CidrBlock"]}
+
+    return made

@@ -1,0 +1,74 @@
+"""Application Auto Scaling: scalable targets and scaling policies."""
+
+from __future__ import annotations
+
+from localcloud import autoscaling
+from localcloud.resources.base import Made, Properties, Provisioner
+
+_TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+
+
+def _register(properties: Properties) -> Made:
+    autoscaling.register_scalable_target(properties)
+    # What `Ref` gives: "service/cluster/name|ecs:service:DesiredCount|ecs".
+    target = "|".join(
+        str(properties[name]) for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")
+    )
+    return target, {"Id": target}
+
+
+def _create_target(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    return _register(properties)
+
+
+def _update_target(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    del physical_id, old, stack_name
+    return _register(new)
+
+
+def _delete_target(physical_id: str, properties: Properties) -> None:
+    resource, dimension, namespace = physical_id.split("|")
+    del properties
+    request = {"ServiceNamespace": namespace, "ResourceId": resource, "ScalableDimension": dimension}
+    if autoscaling.describe_scalable_targets({**request, "ResourceIds": [resource]})["ScalableTargets"]:
+        autoscaling.deregister_scalable_target(request)
+
+
+def _policy(properties: Properties) -> dict[str, object]:
+    """The request for a policy, whether the template names its target by reference or by its three parts."""
+    request = {name: value for name, value in properties.items() if name != "ScalingTargetId"}
+    if properties.get("ScalingTargetId"):
+        resource, dimension, namespace = str(properties["ScalingTargetId"]).split("|")
+        request |= {"ServiceNamespace": namespace, "ResourceId": resource, "ScalableDimension": dimension}
+    return request
+
+
+def _put(properties: Properties) -> Made:
+    arn = autoscaling.put_scaling_policy(_policy(properties))["PolicyARN"]
+    return arn, {"Arn": arn}
+
+
+def _create_policy(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    del logical_id, stack_name
+    return _put(properties)
+
+
+def _update_policy(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    del physical_id, old, stack_name
+    return _put(new)
+
+
+def _delete_policy(physical_id: str, properties: Properties) -> None:
+    request = _policy(properties)
+    found = autoscaling.describe_scaling_policies({**request, "PolicyNames": [request["PolicyName"]]})
+    if any(policy["PolicyARN"] == physical_id for policy in found["ScalingPolicies"]):
+        autoscaling.delete_scaling_policy(request)
+
+
+PROVISIONERS = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": Provisioner(
+        _create_target, _update_target, _delete_target
+    ),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Provisioner(_create_policy, _update_policy, _delete_policy),
+}

@@ -1,0 +1,16 @@
+"""CloudFormation where MiniStack's differs from AWS's: templates, change sets, and how a stack is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from localcloud import resources
+from localcloud.stacks import changes, deploying, templates
+
+
+def install(changed: Callable[[], None]) -> None:
+    """Install every correction; `changed` is called whenever a stack's state changed."""
+    resources.install()
+    templates.install()
+    changes.install()
+    deploying.install(changed)
