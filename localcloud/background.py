@@ -130,3 +130,9 @@ def _wait_until_stopped(state: StateDir, timeout: float) -> bool:
 
 def sweep(state: StateDir) -> None:
     """End the tasks and containers that a dead process of this state directory left."""
+    from localcloud.server import _beside
+
+    meta = state.read_meta()
+    if meta:
+        for part in _beside():
+            part.sweep(state.path, meta["id"])

@@ -64,9 +64,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_revoke_sg_egress", "_revoke_sg_ingress", "_security_groups", "_vpcs",
     ),
     "services.ecr": (
-        "_create_repository", "_delete_repository", "_describe_images", "_ensure_repo_exists", "_find_image",
-        "_get_authorization_token", "_images", "_layer_blobs", "_manifest_blobs", "_put_image", "_repo_uri",
-        "_repositories", "_uploads",
+        "_delete_repository", "_describe_images", "_find_image", "_get_authorization_token", "_layer_blobs",
+        "_manifest_blobs", "_registry_error", "_repo_uri", "_repositories", "_v2_put_manifest", "error_response_json",
     ),
     "services.ecs": (
         "_create_service", "_delete_service", "_put_cluster_capacity_providers", "_register_task_definition",

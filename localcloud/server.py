@@ -6,6 +6,7 @@ What runs beside the gateway is installed, and stopped, here and nowhere else: `
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import autoscaling, emulator, stacks
+from localcloud import autoscaling, emulator, registry, stacks
 from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
@@ -87,13 +88,35 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         saver = Saver(state.emulator)
         autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
+        registry.install(state.blobs, endpoint)
+        beside = _beside()
+        for part in beside:
+            part.install(state.path, endpoint.url, cloud_id, saver.changed)
         stacks.install(saver.changed)
         emulator.module("app")._load_persisted_state()
         for name in stacks.deploying.close_abandoned():
             log.warning("the last operation of stack %s had not ended", name)
         saving = asyncio.create_task(saver.run(), name="saver")
         stack.push_async_callback(_ended, saving)
+        for part in beside:
+            # Pushed first: a start that failed half-way must be undone as well.
+            stack.push_async_callback(part.stop)
+            await part.start()
         yield saver
+
+
+def _beside() -> list[Any]:
+    """What runs tasks and balances their load, in the order they start.
+
+    Each has `install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None])`, called before
+    the saved state is loaded; `async start()`, called after that; `async stop()`; and `sweep(state_dir: Path,
+    cloud_id: str)`, called without a running event loop by `down` once the process is gone.
+    """
+    return [
+        importlib.import_module(f"localcloud.{name}")
+        for name in ("balancer", "ecs")
+        if importlib.util.find_spec(f"localcloud.{name}") is not None
+    ]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
