@@ -1,0 +1,93 @@
+"""`approve`: executes what was reviewed, after the gate, in deployment order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from stack import changesets, create, endpoint, gate, review, stacks, values
+from stack.change import names_hint
+from stack.clients import Cloud
+from stack.errors import OK, ToolError, refused
+from stack.stacks import Stack
+from stack.terminal import Terminal
+
+_SETTLED = ("UPDATE_COMPLETE",)
+
+
+def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes: bool) -> int:
+    """Execute the change sets called `name`; return the exit code.
+
+    Everything is checked before the first one is executed. On a terminal a question is asked unless `yes`;
+    without one, the command itself is the approval. The gate is never passed by either.
+    """
+    endpoint.ensure(cloud, terminal)
+    environment = cloud.environment
+    again = f"make change ENV={environment.name} NAME={name}"
+    chosen: list[tuple[changesets.ChangeSet, Stack]] = []
+    rows: list[review.Row] = []
+    executed: list[str] = []
+    for stack_name, stack in stacks.describe_all(cloud).items():
+        change_set = changesets.describe(cloud, name, stack_name) if stack else None
+        if change_set is None or stack is None:
+            continue
+        if change_set.execution_status == "EXECUTE_COMPLETE":
+            executed.append(stack_name)
+            continue
+        gate.check_fresh(change_set, stack, again)
+        after = values.side(_body(cloud, change_set), change_set.parameters)
+        rows += review.rows(change_set, values.current(cloud, stack), after)
+        chosen.append((change_set, stack))
+    if not chosen and executed:
+        raise refused(f"The change {name} was executed already ({', '.join(executed)}). Nothing was done.")
+    if not chosen:
+        raise refused(
+            f"{environment.name} has no change set {name} to approve. Nothing was done.", names_hint(cloud)
+        )
+    gate.check(rows, replace, f"make approve ENV={environment.name} NAME={name}")
+    listed = ", ".join(change_set.stack for change_set, _ in chosen)
+    if terminal.asks and not yes:
+        review.show(terminal, rows)
+        click.confirm(f"Change {listed} of {environment.name} now?", abort=True, err=True)
+    for number, (change_set, stack) in enumerate(chosen):
+        if number:
+            _check_wiring(cloud, change_set, again)
+        outcome = create.operate(cloud, terminal, change_set.stack, stack, "Updating", change_set)
+        if outcome.status not in _SETTLED:
+            create.fail(cloud, terminal, change_set.stack, "update", outcome)
+    terminal.say(f"The change {name} is done: {listed}", "bold green")
+    return OK
+
+
+def _body(cloud: Cloud, change_set: changesets.ChangeSet) -> str:
+    found = cloud.cloudformation.get_template(
+        StackName=cloud.environment.stack_name(change_set.stack),
+        ChangeSetName=change_set.id,
+        TemplateStage="Original",
+    )["TemplateBody"]
+    if isinstance(found, str):
+        return found
+    raise ToolError(f"The change set {change_set.name} of {change_set.stack} has no template text.")
+
+
+def _check_wiring(cloud: Cloud, change_set: changesets.ChangeSet, again: str) -> None:
+    """Raise when an earlier stack's change altered an output that this change set was made with."""
+    wanted = stacks.wired(
+        cloud.environment,
+        change_set.stack,
+        stacks.outputs(cloud),
+        change_set.parameters.get("Image", ""),
+    )
+    moved = [
+        key
+        for key, value in wanted.items()
+        if key not in cloud.environment.parameters.get(change_set.stack, {})
+        and change_set.parameters.get(key, value) != value
+    ]
+    if moved:
+        raise refused(
+            f"Stopped before {cloud.environment.stack_name(change_set.stack)}: {', '.join(moved)} changed with "
+            "the stacks before it, so what was reviewed is no longer what would happen.",
+            f"Review the rest: {again}-2",
+        )

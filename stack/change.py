@@ -1,0 +1,142 @@
+"""`change`: a change set for each stack that differs from the files, and a table of what they would do."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from stack import changesets, endpoint, gate, review, stacks, values
+from stack.clients import Cloud
+from stack.environment import IMAGE_PARAMETER
+from stack.errors import OK, ToolError, refused
+from stack.image import pin
+from stack.review import Row
+from stack.stacks import COMPLETE, Stack
+from stack.terminal import Terminal
+
+
+def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_json: bool) -> int:
+    """Make the change sets called `name`, print them and return the exit code. No change is a success."""
+    endpoint.ensure(cloud, terminal)
+    found = _complete(cloud)
+    _check_name_is_free(cloud, name)
+    known = {stack: state.outputs for stack, state in found.items()}
+    environment = cloud.environment
+    image = ""
+    if any(IMAGE_PARAMETER in template.parameters for template in environment.templates.values()):
+        image = pin.ensure(cloud, known, runtime, terminal)
+    made: list[changesets.ChangeSet] = []
+    rows: list[Row] = []
+    try:
+        for stack, state in found.items():
+            wanted = stacks.wired(environment, stack, known, image)
+            change_set = changesets.make(cloud, stack, name, "UPDATE", wanted)
+            made.append(change_set)
+            if change_set.nothing:
+                changesets.delete(cloud, made.pop())
+                continue
+            if change_set.status == "FAILED":
+                raise ToolError(f"CloudFormation refuses the change of {state.name}: {change_set.reason}")
+            after = values.side(environment.templates[stack].body, wanted)
+            rows += review.rows(change_set, values.current(cloud, state), after)
+    except BaseException:
+        # A review that is not whole must not be approved: none of it stays.
+        for change_set in made:
+            changesets.delete(cloud, change_set)
+        raise
+    _print(cloud, terminal, name, made, rows, as_json)
+    return OK
+
+
+def _complete(cloud: Cloud) -> dict[str, Stack]:
+    """Return the environment's stacks; raise unless every one is there and at rest."""
+    environment = cloud.environment
+    found: dict[str, Stack] = {}
+    for name, stack in stacks.describe_all(cloud).items():
+        if stack is None or stack.status not in COMPLETE:
+            state = "does not exist" if stack is None else f"is {stack.status}"
+            raise refused(
+                f"{environment.stack_name(name)} {state}, so there is nothing to change. Nothing was done.",
+                f"Create what is missing: make create ENV={environment.name}",
+            )
+        found[name] = stack
+    return found
+
+
+def _check_name_is_free(cloud: Cloud, name: str) -> None:
+    environment = cloud.environment
+    taken = [stack for stack in environment.stacks if changesets.describe(cloud, name, stack)]
+    if taken:
+        raise refused(
+            f"There is a change set {name} already, for {', '.join(taken)}. Nothing was done.",
+            f"Approve it (make approve ENV={environment.name} NAME={name}), drop it "
+            f"(make reject ENV={environment.name} NAME={name}), or choose another NAME.",
+        )
+
+
+def _print(
+    cloud: Cloud,
+    terminal: Terminal,
+    name: str,
+    made: list[changesets.ChangeSet],
+    rows: list[Row],
+    as_json: bool,
+) -> None:
+    environment = cloud.environment
+    dangers = gate.dangers(rows)
+    if as_json:
+        terminal.json(
+            {
+                "environment": environment.name,
+                "name": name,
+                "change_sets": {change_set.stack: change_set.id for change_set in made},
+                "changes": review.as_data(rows),
+                "needs_replace": [row.logical_id for row in dangers],
+            }
+        )
+        return
+    if not made:
+        terminal.result("Nothing to change: the stacks are as the files say.")
+        return
+    if rows:
+        review.show(terminal, rows)
+    else:
+        terminal.result("Only the stacks' own settings (outputs, tags) change.")
+    for row in dangers:
+        terminal.notice(
+            f"{row.logical_id} ({row.type}) is guarded: approve only with REPLACE={row.logical_id}"
+        )
+    if any(row.replacement != "no" or row.action == "Remove" for row in rows) and len(environment.stacks) > 1:
+        terminal.notice(
+            "outputs of replaced resources are not known yet; a later stack that takes one "
+            "needs a change of its own afterwards"
+        )
+    named = f" REPLACE={','.join(row.logical_id for row in dangers)}" if dangers else ""
+    terminal.say(f"Nothing has been done yet. Do it:  make approve ENV={environment.name} NAME={name}{named}")
+    terminal.say(f"Or drop it:                        make reject ENV={environment.name} NAME={name}")
+
+
+def reject(cloud: Cloud, terminal: Terminal, name: str) -> int:
+    """Delete the change sets called `name`. Returns the exit code; having nothing to delete is a refusal."""
+    endpoint.require(cloud)
+    found = [changesets.describe(cloud, name, stack) for stack in cloud.environment.stacks]
+    there = [change_set for change_set in found if change_set]
+    if not there:
+        raise refused(f"{cloud.environment.name} has no change set {name}.", names_hint(cloud))
+    for change_set in there:
+        try:
+            changesets.delete(cloud, change_set)
+        except ClientError as error:
+            raise ToolError(
+                f"The change set {name} of {change_set.stack} was not deleted: {error}"
+            ) from error
+        terminal.say(f"Deleted the change set {name} of {cloud.environment.stack_name(change_set.stack)}")
+    return OK
+
+
+def names_hint(cloud: Cloud) -> str:
+    """Say which change sets wait for approval, or how to make one."""
+    environment = cloud.environment
+    names = sorted({name for stack in environment.stacks for name in changesets.pending_names(cloud, stack)})
+    if names:
+        return f"Waiting for approval: {', '.join(names)}"
+    return f"Make one first: make change ENV={environment.name} NAME=my-change"

@@ -1,0 +1,284 @@
+"""The command line: options, help, and what becomes of every error. The work is done elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from stack import (
+    access,
+    approve,
+    change,
+    changesets,
+    create,
+    delete,
+    endpoint,
+    environment,
+    look,
+    probe,
+    stacks,
+)
+from stack.clients import Cloud
+from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, usage
+from stack.image import pin
+from stack.terminal import Terminal
+
+_EXITS = """
+\b
+Exit codes:
+  0    done
+  1    the operation failed; the message says why
+  2    wrong use: an option, a name, the environment file
+  3    nothing was done: it exists already, is stale, or was refused
+  130  interrupted; what CloudFormation was doing goes on
+"""
+
+
+class _Tool(click.Group):
+    """The group of commands; turns every error into one clear message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        terminal = Terminal()
+        try:
+            ctx.exit(super().invoke(ctx) or OK)
+        except ToolError as error:
+            terminal.error(error.message, error.hint)
+            ctx.exit(error.code)
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
+            found = explain(error, ctx.meta.get("where", "AWS"))
+            terminal.error(found.message, found.hint)
+            ctx.exit(found.code)
+        except click.Abort:
+            terminal.say("Nothing was done.")
+            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt:
+            terminal.error("Interrupted.", "What CloudFormation was doing goes on; see it with: make status")
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            ctx.exit(FAILED)
+
+
+@click.group(cls=_Tool, epilog=_EXITS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(__file__).resolve().parent.parent,
+    help="Folder with cloudformation/, docker/ and app/.",
+    show_default="this checkout",
+)
+@click.pass_context
+def tool(ctx: click.Context, project: Path) -> None:
+    r"""Create, review, change, watch, test and delete environments.
+
+    \b
+    Examples:
+      python -m stack create --env local
+      python -m stack change --env local --name more-tasks
+      python -m stack approve --env local --name more-tasks
+    """
+    ctx.obj = project.resolve()
+
+
+def _command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
+    """Declare a command of one environment: it gets the Cloud and the Terminal, then its own options."""
+
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @functools.wraps(function)
+        @click.pass_context
+        def wrapped(ctx: click.Context, /, env: str | None, **options: Any) -> int:
+            root: Path = ctx.obj
+            if not env:
+                known = ", ".join(environment.available(root)) or "none"
+                raise usage("No environment is given.", f"Give one with ENV= (or --env): {known}")
+            cloud = Cloud(environment.load(root, env))
+            ctx.meta["where"] = cloud.where
+            return function(cloud, Terminal(), **options)
+
+        option = click.option(
+            "--env", metavar="ENV", help="Environment: a file of cloudformation/environments/."
+        )
+        return tool.command(name, **settings)(option(wrapped))
+
+    return decorate
+
+
+_name = click.option("--name", metavar="NAME", help="Name of the change: letters, digits, hyphens.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_runtime = click.option(
+    "--runtime",
+    type=click.Choice(get_args(pin.Runtime)),
+    default="auto",
+    show_default=True,
+    help="Kind of image; auto makes a container where a Docker engine works, else a process image if allowed.",
+)
+
+
+@_command("create")
+@_runtime
+def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
+    r"""Make every stack that is missing, push the image, print the URL and a token.
+
+    Starts the endpoint first where the environment has one. What exists already is left alone (exit code 3
+    when nothing was missing); a failed creation is deleted and made again.
+
+    \b
+    Example: python -m stack create --env local
+    """
+    return create.run(cloud, terminal, runtime)
+
+
+@_command("change")
+@_name
+@_runtime
+@_json
+def _change(cloud: Cloud, terminal: Terminal, name: str | None, runtime: pin.Runtime, as_json: bool) -> int:
+    r"""Make a change set for each stack that differs from the files, and show what it would do.
+
+    \b
+    Example: python -m stack change --env local --name more-tasks
+    """
+    return change.run(cloud, terminal, changesets.check_name(name), runtime, as_json)
+
+
+@_command("approve")
+@_name
+@click.option("--replace", metavar="ID", multiple=True, help="Guarded resource that may go; repeatable.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal. The gate stays.")
+def _approve(cloud: Cloud, terminal: Terminal, name: str | None, replace: tuple[str, ...], yes: bool) -> int:
+    r"""Execute the change that was reviewed, with progress.
+
+    Refuses what is stale, and what removes or replaces data or public addresses unless named with --replace.
+    On a terminal it asks once; without one, this command is the approval.
+
+    \b
+    Example: python -m stack approve --env local --name more-tasks
+    """
+    named = [word.strip() for item in replace for word in item.split(",") if word.strip()]
+    return approve.run(cloud, terminal, changesets.check_name(name), named, yes)
+
+
+@_command("reject")
+@_name
+def _reject(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
+    r"""Drop a change that was made but not approved.
+
+    \b
+    Example: python -m stack reject --env local --name more-tasks
+    """
+    return change.reject(cloud, terminal, changesets.check_name(name))
+
+
+@_command("delete")
+@click.option("--yes", is_flag=True, help="Do not ask for the environment's name.")
+def _delete(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
+    r"""Delete every stack of the environment, last first; say what is kept.
+
+    Asks for the environment's name, except where the environment has an endpoint of its own. Nothing there is
+    a success.
+
+    \b
+    Example: python -m stack delete --env local
+    """
+    return delete.run(cloud, terminal, yes)
+
+
+@_command("test")
+@_json
+def _test(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    r"""Test the deployed service from outside, with a token made for it and revoked at the end.
+
+    \b
+    Example: python -m stack test --env local
+    """
+    return probe.run(cloud, terminal, as_json)
+
+
+@_command("token")
+@click.option("--name", metavar="NAME", help="What the token is called.")
+def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
+    r"""Make an API token. It is shown this once.
+
+    \b
+    Example: python -m stack token --env local --name laptop
+    """
+    if not name:
+        raise usage("A token needs a name.", "Give it one: NAME=laptop (or --name laptop).")
+    endpoint.ensure(cloud, terminal)
+    made = access.create(cloud, name)
+    terminal.result(f"export TOKEN={made.token}")
+    until = f", until {made.expires_at}" if made.expires_at else ""
+    terminal.say(f"{made.name} ({made.id}){until}. It is shown this once.")
+    return OK
+
+
+@tool.command("image")
+@click.option("--base-image", metavar="IMAGE", help="Base to build on, instead of the Dockerfile's.")
+@click.pass_context
+def _image(ctx: click.Context, base_image: str | None) -> int:
+    r"""Build the working tree's container image in the local Docker engine; needs no environment.
+
+    \b
+    Example: python -m stack image
+    """
+    if base_image:
+        os.environ["BASE_IMAGE"] = base_image
+    terminal = Terminal()
+    terminal.result(pin.build_here(ctx.obj, terminal))
+    return OK
+
+
+@_command("push")
+@_runtime
+def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
+    r"""Build the working tree's image and push it to the environment's repository, unless it is there.
+
+    \b
+    Example: python -m stack push --env local
+    """
+    endpoint.ensure(cloud, terminal)
+    terminal.result(pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
+    return OK
+
+
+@_command("status")
+@_json
+def _status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Show each stack's state; exit code 1 unless all are complete."""
+    return look.status(cloud, terminal, as_json)
+
+
+@_command("outputs")
+@_json
+def _outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Show the stacks' outputs as stack.Output=value."""
+    return look.outputs(cloud, terminal, as_json)
+
+
+@_command("events")
+@click.option("--stack", "stack_name", help="Only this stack's.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@_json
+def _events(cloud: Cloud, terminal: Terminal, stack_name: str | None, limit: int, as_json: bool) -> int:
+    """Show the stacks' last events, oldest first."""
+    return look.events(cloud, terminal, stack_name, limit, as_json)
+
+
+@_command("last-create-failure")
+@_json
+def _last_create_failure(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Say why the last create failed: the first cause, then what ECS, the balancer and the log said."""
+    return look.last_failure(cloud, terminal, "create", as_json)
+
+
+@_command("last-update-failure")
+@_json
+def _last_update_failure(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Say why the last update failed: the first cause, then what ECS, the balancer and the log said."""
+    return look.last_failure(cloud, terminal, "update", as_json)

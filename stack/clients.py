@@ -1,0 +1,113 @@
+"""boto3 clients of one environment: its region, its endpoint, its credentials, retries with back-off."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from stack.environment import Environment
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
+
+# An endpoint of our own has no accounts; these keep a real one's credentials out of it.
+_DUMMY = "local"
+
+
+class Cloud:
+    """The API one environment lives in. Clients are made when first asked for."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        given = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
+        fallback = environment.endpoint.url if environment.endpoint else ""
+        self.url = given or fallback
+        self._clients: dict[str, Any] = {}
+        self._session: boto3.Session | None = None
+
+    @property
+    def where(self) -> str:
+        """Words for messages: the endpoint's URL, or AWS and the region."""
+        return self.url or f"AWS in {self.environment.region}"
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks at a running operation."""
+        return 0.3 if self.environment.endpoint else 2.0
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Static credentials to use: none for a real environment, dummies where an endpoint is."""
+        if not self.environment.endpoint or os.environ.get("AWS_ACCESS_KEY_ID"):
+            return {}
+        return {"AWS_ACCESS_KEY_ID": _DUMMY, "AWS_SECRET_ACCESS_KEY": _DUMMY}
+
+    def client(self, service: str, **config: Any) -> Any:
+        """Make a client; `config` are botocore Config values that replace the usual ones."""
+        if self._session is None:
+            static = self.credentials
+            self._session = boto3.Session(
+                aws_access_key_id=static.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=static.get("AWS_SECRET_ACCESS_KEY"),
+                region_name=self.environment.region,
+            )
+        usual: dict[str, Any] = {
+            "retries": {"mode": "standard", "total_max_attempts": 8},
+            "connect_timeout": 10,
+            "read_timeout": 60,
+            "user_agent_extra": "echo-room-stack",
+        }
+        return self._session.client(
+            service, endpoint_url=self.url or None, config=Config(**{**usual, **config})
+        )
+
+    def _cached(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self.client(service)
+        return self._clients[service]
+
+    @property
+    def cloudformation(self) -> CloudFormationClient:
+        """CloudFormation."""
+        return self._cached("cloudformation")  # type: ignore[no-any-return]
+
+    @property
+    def ecr(self) -> ECRClient:
+        """Elastic Container Registry."""
+        return self._cached("ecr")  # type: ignore[no-any-return]
+
+    @property
+    def ecs(self) -> ECSClient:
+        """Elastic Container Service."""
+        return self._cached("ecs")  # type: ignore[no-any-return]
+
+    @property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Elastic Load Balancing."""
+        return self._cached("elbv2")  # type: ignore[no-any-return]
+
+    @property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        return self._cached("logs")  # type: ignore[no-any-return]
+
+    @property
+    def sts(self) -> STSClient:
+        """Security Token Service."""
+        return self._cached("sts")  # type: ignore[no-any-return]
+
+    def process_environment(self) -> dict[str, str]:
+        """The environment of a command that has to reach the same API (the token command)."""
+        region = self.environment.region
+        found = {**os.environ, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **self.credentials}
+        if self.url:
+            found["AWS_ENDPOINT_URL"] = self.url
+        return found

@@ -1,0 +1,129 @@
+"""`delete`: an environment's stacks, last first; says what stays."""
+
+from __future__ import annotations
+
+import click
+
+from stack import endpoint, stacks, verdict
+from stack.clients import Cloud
+from stack.errors import OK, ToolError, refused
+from stack.progress import Follower
+from stack.stacks import Stack
+from stack.terminal import Terminal
+
+# BatchDeleteImage takes no more at once.
+_BATCH = 100
+
+
+def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
+    """Delete every stack of the environment and return the exit code; nothing there is a success."""
+    environment = cloud.environment
+    endpoint.ensure(cloud, terminal)
+    found = {name: stack for name, stack in stacks.describe_all(cloud).items() if stack}
+    if not found:
+        terminal.say(f"{environment.name} does not exist at {cloud.where}; there is nothing to delete.")
+        endpoint.stop_if_empty(cloud, terminal)
+        return OK
+    running = [stack for stack in found.values() if _busy(stack)]
+    if running:
+        raise refused(
+            f"{running[0].name} is {running[0].status}: an operation is running. Nothing was deleted.",
+            f"Wait until it rests: make status ENV={environment.name}",
+        )
+    _confirm(cloud, terminal, found, yes)
+    kept: list[str] = []
+    for name, stack in reversed(found.items()):
+        kept += _delete(cloud, terminal, name, stack)
+    terminal.say(f"{environment.name} is deleted", "bold green")
+    for line in kept:
+        terminal.result(f"Kept, and still billed where it costs: {line}")
+    endpoint.stop_if_empty(cloud, terminal)
+    return OK
+
+
+def _busy(stack: Stack) -> bool:
+    return stack.status.endswith("_IN_PROGRESS") and stack.status not in (
+        stacks.EMPTY,
+        "DELETE_IN_PROGRESS",
+    )
+
+
+def _confirm(cloud: Cloud, terminal: Terminal, found: dict[str, Stack], yes: bool) -> None:
+    """Have the environment's name typed, unless --yes or an environment with an endpoint of its own."""
+    environment = cloud.environment
+    terminal.say(f"Deleting {', '.join(stack.name for stack in reversed(found.values()))} at {cloud.where}")
+    if yes or environment.endpoint:
+        return
+    if not terminal.asks:
+        raise refused(
+            f"Deleting {environment.name} has to be confirmed, and there is no terminal to ask on. "
+            "Nothing was deleted.",
+            f"If it is meant: make delete ENV={environment.name} YES=1",
+        )
+    typed = click.prompt(
+        f"Type the environment's name ({environment.name}) to delete it", default="", err=True
+    )
+    if typed != environment.name:
+        raise refused(f'"{typed}" is not {environment.name}; nothing was deleted.')
+
+
+def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[str]:
+    """Delete one stack and return what it left behind, in words."""
+    template = cloud.environment.templates[name]
+    repositories = [
+        key
+        for key, one in template.resources.items()
+        if one.type == "AWS::ECR::Repository" and not one.retained
+    ]
+    if repositories:
+        _empty_repositories(cloud, terminal, stack, repositories)
+    follower = Follower(cloud, terminal, template, stack)
+
+    def start() -> None:
+        if stack.status != "DELETE_IN_PROGRESS":
+            cloud.cloudformation.delete_stack(StackName=stack.id)
+
+    outcome = follower.follow("Deleting", start)
+    if outcome.status != "DELETE_COMPLETE":
+        cause = verdict.first_cause(outcome.events)
+        why = f": {cause.logical_id} ({cause.type}): {cause.reason}" if cause else ""
+        raise ToolError(
+            f"{stack.name} ended {outcome.status}{why}",
+            "Clear what holds it and run the same command again; it continues there.",
+        )
+    return [
+        f"{event.get('PhysicalResourceId', event.get('LogicalResourceId'))} ({event.get('ResourceType')})"
+        for event in outcome.kept
+    ]
+
+
+def _empty_repositories(cloud: Cloud, terminal: Terminal, stack: Stack, logical_ids: list[str]) -> None:
+    """Delete the images of the stack's repositories: CloudFormation refuses to delete a filled one."""
+    pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+    names = [
+        item["PhysicalResourceId"]
+        for page in pages
+        for item in page["StackResourceSummaries"]
+        if item["LogicalResourceId"] in logical_ids
+        and item.get("PhysicalResourceId")
+        and not item["ResourceStatus"].startswith("DELETE_")
+    ]
+    for name in names:
+        images = [
+            image
+            for page in cloud.ecr.get_paginator("list_images").paginate(repositoryName=name)
+            for image in page["imageIds"]
+        ]
+        digests = sorted({image["imageDigest"] for image in images if "imageDigest" in image})
+        if not digests:
+            continue
+        terminal.say(
+            f"Deleting {len(digests)} images of {name} first; CloudFormation deletes only an empty one"
+        )
+        for first in range(0, len(digests), _BATCH):
+            answer = cloud.ecr.batch_delete_image(
+                repositoryName=name,
+                imageIds=[{"imageDigest": digest} for digest in digests[first : first + _BATCH]],
+            )
+            for failure in answer.get("failures", []):
+                raise ToolError(f"An image of {name} was not deleted: {failure.get('failureReason')}")

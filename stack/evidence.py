@@ -1,0 +1,167 @@
+"""What ECS, the load balancer and the logs know about a failing service.
+
+Collected while an operation runs, because the rollback that follows a failure erases it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stack.clients import Cloud
+
+LOG_LINES = 20
+# A crash loop stops a task every few seconds; the first ones tell as much as the last.
+_MAX_TASKS = 10
+
+
+@dataclass
+class StoppedTask:
+    """A task that ended: when ECS says why, and how each container went, with its last log lines."""
+
+    id: str
+    task_definition: str
+    reason: str
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Evidence:
+    """Everything collected during one operation on one stack."""
+
+    stopped: dict[str, StoppedTask] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
+    service_events: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data to keep in a file."""
+        return {
+            "stopped_tasks": [asdict(task) for task in self.stopped.values()],
+            "unhealthy_targets": self.targets,
+            "service_events": self.service_events,
+            "gaps": self.gaps,
+        }
+
+
+class Collector:
+    """Looks at a stack's ECS services again and again; what it saw once it keeps."""
+
+    def __init__(self, cloud: Cloud, stack_id: str, known_tasks: set[str] | None = None) -> None:
+        self._cloud = cloud
+        self._stack_id = stack_id
+        # Tasks that had stopped before the operation began say nothing about it.
+        self._old = known_tasks or set()
+        self.evidence = Evidence()
+
+    def look(self) -> None:
+        """Collect what is to be seen now. A look that fails is noted: it must not end the operation."""
+        try:
+            self._look()
+        except (BotoCoreError, ClientError) as error:
+            gap = f"not everything could be collected: {error}"
+            if gap not in self.evidence.gaps:
+                self.evidence.gaps.append(gap)
+
+    def remember_stopped(self) -> None:
+        """Take every task that is stopped now as old."""
+        self.look()
+        self._old |= set(self.evidence.stopped)
+        self.evidence = Evidence()
+
+    def _resources(self, kind: str) -> list[str]:
+        pages = self._cloud.cloudformation.get_paginator("list_stack_resources").paginate(
+            StackName=self._stack_id
+        )
+        return [
+            item["PhysicalResourceId"]
+            for page in pages
+            for item in page["StackResourceSummaries"]
+            if item["ResourceType"] == kind
+            and item.get("PhysicalResourceId")
+            and not item["ResourceStatus"].startswith("DELETE_")
+        ]
+
+    def _look(self) -> None:
+        clusters = self._resources("AWS::ECS::Cluster")
+        services = self._resources("AWS::ECS::Service")
+        if not clusters or not services:
+            return
+        cluster = clusters[0]
+        self._look_at_service(cluster, services[0])
+        for task in self._stopped_tasks(cluster):
+            self._note_task(task)
+        for group in self._resources("AWS::ElasticLoadBalancingV2::TargetGroup"):
+            self._look_at_targets(group)
+
+    def _look_at_service(self, cluster: str, service: str) -> None:
+        found = self._cloud.ecs.describe_services(cluster=cluster, services=[service])["services"]
+        for one in found:
+            messages = [event["message"] for event in reversed(one.get("events", []))]
+            failed = [
+                str(deployment["rolloutStateReason"])
+                for deployment in one.get("deployments", [])
+                if deployment.get("rolloutState") == "FAILED" and deployment.get("rolloutStateReason")
+            ]
+            for message in [*messages, *failed]:
+                if message not in self.evidence.service_events:
+                    self.evidence.service_events.append(message)
+
+    def _stopped_tasks(self, cluster: str) -> Iterator[Any]:
+        pages = self._cloud.ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="STOPPED")
+        for page in pages:
+            fresh = [arn for arn in page["taskArns"] if arn.rsplit("/", 1)[-1] not in self._old]
+            if fresh:
+                yield from self._cloud.ecs.describe_tasks(cluster=cluster, tasks=fresh)["tasks"]
+
+    def _note_task(self, task: Any) -> None:
+        key = task["taskArn"].rsplit("/", 1)[-1]
+        known = self.evidence.stopped.get(key)
+        if known is None and len(self.evidence.stopped) >= _MAX_TASKS:
+            return
+        noted = StoppedTask(
+            id=key,
+            task_definition=task["taskDefinitionArn"].rsplit("/", 1)[-1],
+            reason=task.get("stoppedReason", ""),
+            containers=[
+                {
+                    "name": container.get("name", ""),
+                    "exit_code": container.get("exitCode"),
+                    "reason": container.get("reason", ""),
+                }
+                for container in task.get("containers", [])
+            ],
+            log=known.log if known else [],
+        )
+        self.evidence.stopped[key] = noted
+        # The driver may still be flushing when the task is first seen: look until there are lines.
+        if not noted.log:
+            noted.log = self._log_tail(key)
+
+    def _log_tail(self, task_id: str) -> list[str]:
+        for group in self._resources("AWS::Logs::LogGroup"):
+            pages = self._cloud.logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+            for page in pages:
+                for stream in page["logStreams"]:
+                    if stream["logStreamName"].endswith(task_id):
+                        events = self._cloud.logs.get_log_events(
+                            logGroupName=group,
+                            logStreamName=stream["logStreamName"],
+                            limit=LOG_LINES,
+                            startFromHead=False,
+                        )["events"]
+                        return [event["message"].rstrip("\n") for event in events]
+        return []
+
+    def _look_at_targets(self, group: str) -> None:
+        health = self._cloud.elbv2.describe_target_health(TargetGroupArn=group)
+        for one in health["TargetHealthDescriptions"]:
+            state = one["TargetHealth"]
+            if state.get("State") == "unhealthy":
+                target = f"{one['Target']['Id']}:{one['Target'].get('Port', '')}"
+                words = state.get("Description") or state.get("Reason") or "unhealthy"
+                self.evidence.targets[target] = words

@@ -1,0 +1,101 @@
+"""From the working tree to `repository@sha256:digest`: build and push only what is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from botocore.exceptions import ClientError
+
+from stack.clients import Cloud
+from stack.errors import ToolError, usage
+from stack.image import container, engine, inputs, process
+from stack.terminal import Terminal
+
+Runtime = Literal["auto", "container", "process"]
+
+
+def choose(cloud: Cloud, runtime: Runtime, terminal: Terminal) -> Literal["container", "process"]:
+    """Decide which kind of image to make. Raises a ToolError where wish or machine do not allow it."""
+    environment = cloud.environment
+    processes = environment.endpoint is not None and environment.endpoint.process_images
+    if runtime == "process" and not processes:
+        raise usage(
+            f"{environment.name} cannot run images as processes.",
+            "Leave RUNTIME out: this environment needs a container image, and so a Docker engine.",
+        )
+    if runtime == "process":
+        return "process"
+    found = engine.detect()
+    if found.state == "works":
+        return "container"
+    if runtime == "auto" and processes:
+        if found.state == "broken":
+            terminal.notice(
+                f"the Docker engine is there but does not work ({found.detail}); "
+                "tasks run as processes instead."
+            )
+        return "process"
+    works = "does not work" if found.state == "broken" else "does not answer"
+    raise ToolError(
+        f"The Docker engine {works} ({found.detail}), and {environment.name} needs a container image.",
+        "Start Docker (or set DOCKER_HOST) and run the same command again."
+        + (" Or leave RUNTIME out: the local cloud also runs processes." if processes else ""),
+    )
+
+
+def build_here(root: Path, terminal: Terminal) -> str:
+    """Build the container image in the local engine; return its local name. Raises a ToolError."""
+    found = engine.detect()
+    if found.state != "works":
+        works = "does not work" if found.state == "broken" else "does not answer"
+        raise ToolError(
+            f"The Docker engine {works} ({found.detail}); a container image cannot be built.",
+            "Start Docker, or set DOCKER_HOST, and run the same command again.",
+        )
+    return container.build(root, inputs.fingerprint(root), terminal)
+
+
+def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtime, terminal: Terminal) -> str:
+    """Make sure that the working tree's image is in the environment's repository; return it by digest.
+
+    `known` are the outputs of the stacks that exist. Raises a ToolError.
+    """
+    merged = {name: value for found in known.values() for name, value in found.items()}
+    try:
+        uri, repository = merged["RepositoryUri"], merged["RepositoryName"]
+    except KeyError as error:
+        raise ToolError(
+            f"No stack of {cloud.environment.name} has the output {error}.",
+            f"Create it first: make create ENV={cloud.environment.name}",
+        ) from error
+    kind = choose(cloud, runtime, terminal)
+    tag = inputs.fingerprint(cloud.environment.root) + ("-process" if kind == "process" else "")
+    digest = pushed(cloud, repository, tag)
+    if digest:
+        terminal.say(f"Image {tag} is in {repository} already")
+        return f"{uri}@{digest}"
+    terminal.say(f"Image {tag}: building and pushing to {repository} ({kind})")
+    if kind == "process":
+        manifest, blobs = process.build(cloud.environment.root, tag)
+        process.push(cloud, repository, tag, manifest, blobs)
+    else:
+        container.push(cloud, container.build(cloud.environment.root, tag, terminal), uri, tag)
+    digest = pushed(cloud, repository, tag)
+    if digest is None:
+        raise ToolError(f"{repository}:{tag} was pushed, but ECR does not have it.")
+    terminal.say(f"Pushed {tag} as {digest}")
+    return f"{uri}@{digest}"
+
+
+def pushed(cloud: Cloud, repository: str, tag: str) -> str | None:
+    """Return the digest of the image with this tag, None where the repository has none."""
+    try:
+        found = cloud.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ImageNotFoundException":
+            return None
+        raise
+    details = found["imageDetails"]
+    return details[0]["imageDigest"] if details else None

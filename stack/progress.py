@@ -1,0 +1,161 @@
+"""Following a running stack operation: a line per resource when it is done, until the stack is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.status import Status
+
+from stack import verdict
+from stack.clients import Cloud
+from stack.errors import INTERRUPTED, ToolError
+from stack.evidence import Collector, Evidence
+from stack.stacks import Stack
+from stack.templates import Template, in_words
+from stack.terminal import Terminal
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+
+_STACK = "AWS::CloudFormation::Stack"
+# How often ECS, the balancer and the logs are asked, in seconds.
+_LOOK_EVERY = 2.0
+_DONE_WORDS = {
+    "CREATE_COMPLETE": "created",
+    "UPDATE_COMPLETE": "updated",
+    "DELETE_COMPLETE": "deleted",
+    "DELETE_SKIPPED": "kept",
+}
+
+
+@dataclass
+class Outcome:
+    """How an operation ended: the stack's last status and what happened on the way."""
+
+    status: str
+    events: list[StackEventTypeDef] = field(default_factory=list)
+    evidence: Evidence = field(default_factory=Evidence)
+
+    @property
+    def kept(self) -> list[StackEventTypeDef]:
+        """Resources that a deletion left in place."""
+        return [event for event in self.events if event.get("ResourceStatus") == "DELETE_SKIPPED"]
+
+
+class Follower:
+    """Follows one operation on one stack. Made before the operation starts, it knows what is old."""
+
+    def __init__(self, cloud: Cloud, terminal: Terminal, template: Template, stack: Stack) -> None:
+        self._cloud = cloud
+        self._terminal = terminal
+        self._template = template
+        self._stack = stack
+        self._seen = {event["EventId"] for event in verdict.all_events(cloud, stack.id)}
+        self._collector = Collector(cloud, stack.id)
+        self._collector.remember_stopped()
+        self._busy: dict[str, float] = {}
+        self._saw_end = False
+
+    def follow(self, verb: str, start: Callable[[], None]) -> Outcome:
+        """Call `start`, then report until the stack rests. `verb` names the operation ("Creating ...").
+
+        Raises a ToolError with exit code 130 when interrupted: the operation goes on without the tool.
+        """
+        started = time.monotonic()
+        name = self._stack.name
+        events: list[StackEventTypeDef] = []
+        last_look = 0.0
+        try:
+            start()
+            with self._status(f"{verb} {name}") as status:
+                while True:
+                    fresh = self._fresh()
+                    events += fresh
+                    for event in fresh:
+                        self._report(event, started)
+                    ended = self._ended(fresh)
+                    if time.monotonic() - last_look > _LOOK_EVERY or ended:
+                        self._collector.look()
+                        last_look = time.monotonic()
+                    if ended:
+                        return Outcome(ended, events, self._collector.evidence)
+                    if status:
+                        status.update(self._live(f"{verb} {name}", started))
+                    time.sleep(self._cloud.pause)
+        except KeyboardInterrupt:
+            raise ToolError(
+                f"Interrupted. {verb} {name} goes on at {self._cloud.where} without this tool.",
+                f"Look how it goes: make status ENV={self._cloud.environment.name}"
+                f" (or events ENV={self._cloud.environment.name})",
+                INTERRUPTED,
+            ) from None
+
+    @contextlib.contextmanager
+    def _status(self, words: str) -> Iterator[Status | None]:
+        self._terminal.say(f"{words} ({self._template.description})".replace(" ()", ""), "bold")
+        if not self._terminal.live:
+            yield None
+            return
+        with self._terminal.err.status(words) as status:
+            yield status
+
+    def _fresh(self) -> list[StackEventTypeDef]:
+        """Read events not seen before, oldest first; pages are read only as far as needed."""
+        found: list[StackEventTypeDef] = []
+        pages = self._cloud.cloudformation.get_paginator("describe_stack_events").paginate(
+            StackName=self._stack.id
+        )
+        for page in pages:
+            fresh = [event for event in page["StackEvents"] if event["EventId"] not in self._seen]
+            found += fresh
+            if len(fresh) < len(page["StackEvents"]):
+                break
+        self._seen |= {event["EventId"] for event in found}
+        return found[::-1]
+
+    def _ended(self, fresh: list[StackEventTypeDef]) -> str:
+        """Return the stack's final status, once its own event said that it rests and it does."""
+        for event in fresh:
+            own = event.get("ResourceType") == _STACK and event.get("PhysicalResourceId") == self._stack.id
+            if own and event.get("ResourceStatus", "").endswith(("_COMPLETE", "_FAILED")):
+                self._saw_end = True
+        return self._final() if self._saw_end else ""
+
+    def _final(self) -> str:
+        found = self._cloud.cloudformation.describe_stacks(StackName=self._stack.id)["Stacks"]
+        status = found[0]["StackStatus"] if found else "DELETE_COMPLETE"
+        return "" if status.endswith("_IN_PROGRESS") else status
+
+    def _report(self, event: StackEventTypeDef, started: float) -> None:
+        logical_id = event.get("LogicalResourceId", "")
+        status = event.get("ResourceStatus", "")
+        kind = event.get("ResourceType", "")
+        now = time.monotonic()
+        if kind == _STACK and event.get("PhysicalResourceId") == self._stack.id:
+            if status.endswith(("_COMPLETE", "_FAILED")) or "ROLLBACK" in status:
+                style = "green" if status in _DONE_WORDS else "bold red"
+                self._line(started, f"{self._stack.name}: {status}", event, style)
+            return
+        if status.endswith("_IN_PROGRESS"):
+            self._busy.setdefault(logical_id, now)
+            return
+        self._busy.pop(logical_id, None)
+        resource = self._template.resources.get(logical_id)
+        words = resource.description if resource else in_words(kind)
+        failed = status.endswith("_FAILED")
+        done = _DONE_WORDS.get(status, status)
+        mark = "!" if failed else "+"
+        self._line(started, f"{mark} {logical_id}: {words}, {done}", event, "red" if failed else "")
+
+    def _line(self, started: float, words: str, event: StackEventTypeDef, style: str) -> None:
+        reason = event.get("ResourceStatusReason", "")
+        said = f" - {reason}" if reason and style.endswith("red") else ""
+        self._terminal.say(f"{time.monotonic() - started:7.1f} s  {words}{said}", style)
+
+    def _live(self, words: str, started: float) -> str:
+        waiting = ", ".join(list(self._busy)[:4])
+        return f"{words} {time.monotonic() - started:.0f} s" + (f", waiting for {waiting}" if waiting else "")

@@ -1,0 +1,150 @@
+"""Why an operation failed: the first cause in one sentence, with what was seen meanwhile.
+
+Verdicts are kept in .state/<ENV>/, since a rollback erases what they are made of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stack import stacks
+from stack.clients import Cloud
+from stack.environment import Environment
+from stack.errors import ToolError
+from stack.evidence import Evidence
+from stack.terminal import Terminal
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+
+_STACK = "AWS::CloudFormation::Stack"
+# What CloudFormation says about resources it gave up because another one had failed.
+_GIVEN_UP = ("resource creation cancelled", "resource update cancelled", "resource creation canceled")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The first thing that failed."""
+
+    logical_id: str
+    type: str
+    status: str
+    reason: str
+
+
+def first_cause(events: Iterable[StackEventTypeDef]) -> Cause | None:
+    """Find the earliest failure that is no consequence of another; `events` in the order they happened."""
+    failures = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
+    own = [
+        event
+        for event in failures
+        if event.get("ResourceType") != _STACK
+        and not event.get("ResourceStatusReason", "").lower().startswith(_GIVEN_UP)
+    ]
+    chosen = (own or failures)[:1]
+    if not chosen:
+        return None
+    event = chosen[0]
+    return Cause(
+        logical_id=event.get("LogicalResourceId", ""),
+        type=event.get("ResourceType", ""),
+        status=event["ResourceStatus"],
+        reason=event.get("ResourceStatusReason", "") or "no reason given",
+    )
+
+
+def make(
+    environment: Environment,
+    stack: str,
+    operation: str,
+    status: str,
+    events: Iterable[StackEventTypeDef],
+    evidence: Evidence | None = None,
+    reason: str = "",
+) -> dict[str, Any]:
+    """Put a verdict together as plain data. `operation` is "create" or "update", `reason` the stack's own."""
+    cause = first_cause(events)
+    what = environment.templates[stack].resources.get(cause.logical_id) if cause else None
+    if cause and cause.type != _STACK:
+        name = f"{cause.logical_id} ({what.description})" if what else cause.logical_id
+        sentence = f"{name} of {environment.stack_name(stack)} failed: {cause.reason}"
+    else:
+        said = cause.reason if cause else reason or "CloudFormation gives no reason"
+        sentence = f"{environment.stack_name(stack)} failed: {said}"
+    return {
+        "operation": operation,
+        "environment": environment.name,
+        "stack": environment.stack_name(stack),
+        "status": status,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cause": sentence,
+        "logical_id": cause.logical_id if cause else None,
+        "resource_type": cause.type if cause else None,
+        **(evidence or Evidence()).as_dict(),
+    }
+
+
+def _file(environment: Environment, operation: str) -> Path:
+    return environment.state / f"last-{operation}-failure.json"
+
+
+def keep(environment: Environment, verdict: Mapping[str, Any]) -> None:
+    """Write the verdict where `last-create-failure` and `last-update-failure` find it."""
+    file = _file(environment, verdict["operation"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
+
+
+def kept(environment: Environment, operation: str) -> dict[str, Any] | None:
+    """Read the last verdict that was kept on this machine; None where there is none."""
+    file = _file(environment, operation)
+    if not file.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ToolError(f"{file} cannot be read: {error}", "Delete the file.") from error
+    return found
+
+
+def from_events(cloud: Cloud, operation: str) -> dict[str, Any] | None:
+    """Make a verdict from what the stacks' own events still tell; None where no stack failed."""
+    states = {"create": ("ROLLBACK_", "CREATE_FAILED"), "update": ("UPDATE_ROLLBACK_", "UPDATE_FAILED")}
+    for name, stack in stacks.describe_all(cloud).items():
+        if stack and stack.status.startswith(states[operation]):
+            events = all_events(cloud, stack.id)
+            return make(cloud.environment, name, operation, stack.status, events, reason=stack.reason)
+    return None
+
+
+def all_events(cloud: Cloud, stack_id: str) -> list[StackEventTypeDef]:
+    """Read a stack's events in the order they happened."""
+    pages = cloud.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    return [event for page in pages for event in page["StackEvents"]][::-1]
+
+
+def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
+    """Print a verdict: the cause first, then what ECS, the balancer and the log said."""
+    out = terminal.result
+    out(f"{verdict['operation'].capitalize()} failed, {verdict['stack']} is {verdict['status']}:")
+    out(f"  {verdict['cause']}")
+    for task in verdict["stopped_tasks"]:
+        out(f"Task {task['id']} ({task['task_definition']}) stopped: {task['reason'] or 'no reason given'}")
+        for container in task["containers"]:
+            code = "unknown" if container["exit_code"] is None else container["exit_code"]
+            out(f"  container {container['name']}, exit code {code} {container['reason']}".rstrip())
+        for line in task["log"]:
+            out(f"    | {line}")
+    for target, words in verdict["unhealthy_targets"].items():
+        out(f"Target {target} was unhealthy: {words}")
+    if verdict["service_events"]:
+        out("What the ECS service said:")
+        for message in verdict["service_events"][-8:]:
+            out(f"  {message}")
+    for gap in verdict["gaps"]:
+        out(f"({gap})")
