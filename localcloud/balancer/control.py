@@ -1,0 +1,378 @@
+"""The control plane's side: MiniStack's records of balancers, and what runs because of them.
+
+Records are the truth; sockets and target groups follow them. A listener's socket is bound in the moment its record is
+stored, so that a taken port fails the creation instead of surprising later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from xml.sax.saxutils import escape
+
+from localcloud import emulator
+from localcloud.balancer.http import HEAD_LIMIT
+from localcloud.balancer.proxy import Listener, Settings
+from localcloud.balancer.targets import REASONS, Group, Target
+
+log = logging.getLogger("localcloud.balancer")
+
+_SYNC_SECONDS = 0.25
+
+
+class PortTakenError(ValueError):
+    """The listener's port cannot be listened on; the message names it and what to change."""
+
+
+class _Running:
+    def __init__(self, port: int, bound: socket.socket) -> None:
+        self.port = port
+        self.socket = bound
+        self.server: asyncio.Server | None = None
+        self.listener: Listener | None = None
+
+
+def _alb() -> Any:
+    return emulator.module("services.alb")
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`. Raises PortTakenError."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+        bound.listen(1024)
+    except OSError as exc:
+        bound.close()
+        why = (
+            "needs more rights than this user has"
+            if isinstance(exc, PermissionError)
+            else "is already in use"
+        )
+        raise PortTakenError(
+            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or set HttpPort to another "
+            f"one in the environment file (cloudformation/environments/local.toml)."
+        ) from exc
+    bound.setblocking(False)
+    return bound
+
+
+class Balancer:
+    """All listeners and target groups of this local cloud. Lives on the event loop."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[str, _Running] = {}
+        self._groups: dict[str, Group] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self.closing = False
+
+    # --- listeners -----------------------------------------------------------------------------------------------
+
+    def listener_stored(self, arn: str, record: dict[str, Any]) -> None:
+        """Bind a new listener's port; any thread. Raises PortTakenError."""
+        if record.get("Protocol", "HTTP") != "HTTP":
+            raise PortTakenError(
+                f"The local cloud serves HTTP listeners only so far, not {record['Protocol']}."
+            )
+        port = int(record["Port"])
+        if arn in self._running and self._running[arn].port == port:
+            return
+        old = self._running.get(arn)
+        self._running[arn] = _Running(port, bind(port))
+        if old:
+            self._loop.call_soon_threadsafe(self._close, old)
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._serve(arn)))
+
+    async def _serve(self, arn: str) -> None:
+        running = self._running.get(arn)
+        if running is None or running.server is not None:
+            return
+        running.listener = Listener(lambda: self._settings(arn), self.group)
+        running.server = await asyncio.start_server(
+            running.listener.accept, sock=running.socket, limit=HEAD_LIMIT
+        )
+        log.info("listening on 127.0.0.1:%d", running.port)
+
+    def _close(self, running: _Running) -> None:
+        if running.server:
+            running.server.close()
+        running.socket.close()
+        if running.listener:
+            running.listener.close()
+
+    def _settings(self, arn: str) -> Settings | None:
+        alb = _alb()
+        for key, record in alb._listeners.all_items():
+            if key[2] == arn:
+                break
+        else:
+            return None
+        rules = [rule for rule in alb._rules.all_values() if rule.get("ListenerArn") == arn]
+        of_lb = _attributes(alb._lb_attrs, record["LoadBalancerArn"])
+        own = _attributes(alb._listener_attrs, arn)
+        return Settings(
+            port=int(record["Port"]),
+            protocol=record.get("Protocol", "HTTP"),
+            rules=rules,
+            idle_seconds=float(of_lb.get("idle_timeout.timeout_seconds", 60)),
+            drop_invalid_headers=of_lb.get("routing.http.drop_invalid_header_fields.enabled") == "true",
+            server_header=own.get("routing.http.response.server.enabled", "true") == "true",
+        )
+
+    # --- target groups -------------------------------------------------------------------------------------------
+
+    def group(self, arn: str) -> Group | None:
+        """The target group at run time, None when there is no such record."""
+        found = self._groups.get(arn)
+        if found is None and self._record(arn) is not None:
+            found = self._groups[arn] = Group(arn, lambda: self._group_settings(arn), self._changed)
+        return found
+
+    def _record(self, arn: str) -> dict[str, Any] | None:
+        for key, record in _alb()._tgs.all_items():
+            if key[2] == arn:
+                found: dict[str, Any] = record
+                return found
+        return None
+
+    def _group_settings(self, arn: str) -> dict[str, Any]:
+        return {**(self._record(arn) or {}), **_attributes(_alb()._tg_attrs, arn)}
+
+    def in_use(self, arn: str) -> bool:
+        """Whether a listener or rule forwards to the target group."""
+        alb = _alb()
+        for rule in alb._rules.all_values():
+            for action in rule.get("Actions", []):
+                groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
+                if action.get("TargetGroupArn") == arn or any(g.get("TargetGroupArn") == arn for g in groups):
+                    return True
+        return False
+
+    def register(self, arn: str, address: str, port: int) -> None:
+        """Add a target, as RegisterTargets does."""
+        group = self.group(arn)
+        if group is None:
+            raise KeyError(arn)
+        stored = _alb()._targets.setdefault(arn, [])
+        if not any(t["Id"] == address and int(t.get("Port", port)) == port for t in stored):
+            stored.append({"Id": address, "Port": port})
+        group.register(address, port)
+
+    def deregister(self, arn: str, address: str, port: int) -> None:
+        """Take a target out of rotation, as DeregisterTargets does; it drains."""
+        alb = _alb()
+        alb._targets[arn] = [
+            t for t in alb._targets.get(arn, []) if (t["Id"], int(t.get("Port", port))) != (address, port)
+        ]
+        if group := self.group(arn):
+            group.deregister(address, port)
+
+    def forget(self, arn: str) -> None:
+        """Drop every recorded target of a group: after a restart none of a service's is alive."""
+        _alb()._targets[arn] = []
+        if arn in self._groups:
+            self._groups.pop(arn).close()
+
+    def health(self, arn: str, address: str, port: int) -> tuple[str, str]:
+        """AWS's state and description of one target; `unused` when it is not registered (any more)."""
+        group = self._groups.get(arn)
+        target = group.targets.get((address, port)) if group else None
+        if target is None:
+            return "unused", REASONS["Target.NotRegistered"]
+        return target.state, target.describe()
+
+    # --- keeping both in step ------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Follow the records for as long as this runs: other code of the emulator writes them directly."""
+        while True:
+            try:
+                self.sync()
+            except (KeyError, TypeError, ValueError):
+                log.exception("the load balancers' records could not be followed")
+            await asyncio.sleep(_SYNC_SECONDS)
+
+    def sync(self) -> None:
+        """Open and close sockets and target groups as the records say."""
+        alb = _alb()
+        records = {key[2]: record for key, record in alb._listeners.all_items()}
+        for arn in [arn for arn in self._running if arn not in records]:
+            self._close(self._running.pop(arn))
+        for arn, record in records.items():
+            if arn not in self._running or self._running[arn].port != int(record["Port"]):
+                try:
+                    self.listener_stored(arn, record)
+                except PortTakenError as exc:
+                    log.error("%s", exc)
+        groups = {key[2] for key, _ in alb._tgs.all_items()}
+        for arn in [arn for arn in self._groups if arn not in groups]:
+            self._groups.pop(arn).close()
+        for lb in alb._lbs.all_values():
+            lb["DNSName"] = "127.0.0.1"
+        for (_, arn), stored in list(alb._targets._data.items()):
+            group = self.group(arn)
+            for target in stored if group else []:
+                key = (target["Id"], int(target.get("Port") or self._group_settings(arn)["Port"]))
+                if group and key not in group.targets:
+                    group.register(*key)
+
+    def start(self) -> None:
+        """Begin following the records."""
+        self.sync()
+        self._watch = self._loop.create_task(self.watch(), name="balancer")
+
+    async def stop(self) -> None:
+        """Close every socket; the records stay."""
+        self.closing = True
+        if self._watch:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        for running in self._running.values():
+            self._close(running)
+        for group in self._groups.values():
+            group.close()
+        self._running.clear()
+        self._groups.clear()
+
+
+def _attributes(store: Any, arn: str) -> dict[str, str]:
+    for (_, key), attributes in list(store._data.items()):
+        if key == arn:
+            return {a["Key"]: str(a["Value"]) for a in attributes}
+    return {}
+
+
+_current: Balancer | None = None
+
+
+def current() -> Balancer:
+    """The installed balancer. Raises RuntimeError before `install`."""
+    if _current is None:
+        raise RuntimeError("the balancer is not installed")
+    return _current
+
+
+def install(changed: Callable[[], None] = lambda: None) -> Balancer:
+    """Serve MiniStack's load balancers; call on the event loop, after the state was loaded.
+
+    `changed` is called whenever a target's health changes or a target finished draining.
+    """
+    global _current
+    alb = _alb()
+    responses = emulator.module("core.responses")
+    base = responses.AccountRegionScopedDict
+    balancer = _current = Balancer(changed)
+
+    class Listeners(base):  # type: ignore[misc]
+        __slots__ = ()
+
+        def __setitem__(self, key: str, value: dict[str, Any]) -> None:
+            if _current is balancer and not balancer.closing:
+                balancer.listener_stored(key, value)
+            super().__setitem__(key, value)
+
+    listeners = Listeners()
+    listeners.update(alb._listeners)
+    alb._listeners = listeners
+    # `describe` and the balancer's own listings must name the address that answers.
+    _replace_handlers(alb, balancer)
+    balancer.start()
+    return balancer
+
+
+async def stop() -> None:
+    """Close what `install` opened."""
+    global _current
+    if _current is not None:
+        await _current.stop()
+        _current = None
+
+
+def _replace_handlers(alb: Any, balancer: Balancer) -> None:
+    actions = alb._ACTION_MAP
+    create_listener, create_lb, describe = actions["CreateListener"], actions["CreateLoadBalancer"], alb._xml
+
+    def creating_listener(params: Any) -> Any:
+        try:
+            return create_listener(params)
+        except PortTakenError as exc:
+            return alb._error("ValidationError", str(exc))
+
+    def creating_lb(params: Any) -> Any:
+        answer = create_lb(params)
+        balancer.sync()
+        return _with_address(answer)
+
+    def parsed(params: Any) -> tuple[str, list[tuple[str, int]]]:
+        arn = alb._p(params, "TargetGroupArn")
+        port = int((balancer._record(arn) or {}).get("Port", 80))
+        return arn, [(t["Id"], int(t.get("Port") or port)) for t in alb._parse_targets_param(params)]
+
+    def registering(params: Any) -> Any:
+        arn, targets = parsed(params)
+        if balancer._record(arn) is None:
+            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+        for target in targets:
+            balancer.register(arn, *target)
+        return alb._empty("RegisterTargets")
+
+    def deregistering(params: Any) -> Any:
+        arn, targets = parsed(params)
+        if balancer._record(arn) is None:
+            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+        for target in targets:
+            balancer.deregister(arn, *target)
+        return alb._empty("DeregisterTargets")
+
+    def describing_health(params: Any) -> Any:
+        arn, wanted = parsed(params)
+        group = balancer.group(arn)
+        if group is None:
+            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+        targets = [group.targets.get(key) or _unknown(*key) for key in wanted] or list(group.targets.values())
+        used = balancer.in_use(arn)
+        return describe(200, "DescribeTargetHealth", _health_xml(targets, used))
+
+    actions.update(
+        CreateListener=creating_listener,
+        CreateLoadBalancer=creating_lb,
+        RegisterTargets=registering,
+        DeregisterTargets=deregistering,
+        DescribeTargetHealth=describing_health,
+    )
+
+
+def _with_address(answer: Any) -> Any:
+    """The creation's answer with the address that `sync` gave the new balancer."""
+    status, headers, body = answer
+    text = body.decode() if isinstance(body, bytes) else body
+    text = re.sub(r"<DNSName>.*?</DNSName>", "<DNSName>127.0.0.1</DNSName>", text)
+    return status, headers, text.encode() if isinstance(body, bytes) else text
+
+
+def _unknown(address: str, port: int) -> Target:
+    return Target(address, port, state="unused", reason="Target.NotRegistered")
+
+
+def _health_xml(targets: list[Target], used: bool) -> str:
+    members = []
+    for target in targets:
+        state, reason, text = target.state, target.reason, target.describe()
+        if not used and state != "draining":
+            state, reason, text = "unused", "Target.NotInUse", REASONS["Target.NotInUse"]
+        why = f"<Reason>{reason}</Reason><Description>{escape(text)}</Description>" if reason else ""
+        members.append(
+            f"<member><HealthCheckPort>{target.port}</HealthCheckPort>"
+            f"<Target><Id>{escape(target.id)}</Id><Port>{target.port}</Port></Target>"
+            f"<TargetHealth><State>{state}</State>{why}</TargetHealth></member>"
+        )
+    return f"<TargetHealthDescriptions>{''.join(members)}</TargetHealthDescriptions>"

@@ -1,0 +1,179 @@
+"""HTTP/1.1 message heads and bodies, parsed strictly: what two parties could read differently is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+#: A header section may be this long; AWS's limit for a load balancer is the same.
+HEAD_LIMIT = 64 * 1024
+#: How much of a body is held in memory at once.
+PIECE = 64 * 1024
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+\Z")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\Z")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\Z")
+#: Meant for one connection only (RFC 9110, 7.6.1), so never passed on.
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+     b"trailer", b"transfer-encoding", b"upgrade"}
+)  # fmt: skip
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class BadMessageError(ValueError):
+    """The peer sent what is not HTTP/1.1, or what could be read in two ways."""
+
+
+@dataclass(slots=True)
+class Head:
+    """Start line and header fields. `first`: method, target, version; or version, status, reason."""
+
+    first: tuple[bytes, bytes, bytes]
+    headers: Headers
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of the field `name` (lower case)."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return None
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The comma-separated members of all fields called `name`, in lower case."""
+        return [
+            part.strip().lower()
+            for key, value in self.headers
+            if key.lower() == name
+            for part in value.split(b",")
+            if part.strip()
+        ]
+
+    def end_to_end(self) -> Headers:
+        """The fields that go on to the next party."""
+        named = set(self.tokens(b"connection"))
+        return [(k, v) for k, v in self.headers if k.lower() not in _HOP_BY_HOP and k.lower() not in named]
+
+    def length(self) -> int | None:
+        """Length of the body in bytes; -1 when it is chunked, None when no field says.
+
+        Raises BadMessageError when the fields contradict each other.
+        """
+        encodings = self.tokens(b"transfer-encoding")
+        lengths = {value for key, value in self.headers if key.lower() == b"content-length"}
+        if encodings:
+            if encodings != [b"chunked"] or lengths:
+                raise BadMessageError("Transfer-Encoding is not just chunked, or comes with Content-Length")
+            return -1
+        if not lengths:
+            return None
+        if len(lengths) > 1 or not (text := lengths.pop()).isdigit():
+            raise BadMessageError("Content-Length is not one number")
+        return int(text)
+
+
+async def read_head(reader: asyncio.StreamReader, response: bool = False) -> Head | None:
+    """The next message's head, None when the peer closed before its first byte.
+
+    Raises BadMessageError; ConnectionError when the peer closed in the middle of it.
+    """
+    try:
+        raw = await reader.readuntil(b"\r\n\r\n")
+        while raw.startswith(b"\r\n") and not response:
+            # An empty line before a request is to be ignored (RFC 9112, 2.2).
+            raw = raw[2:] or await reader.readuntil(b"\r\n\r\n")
+            if raw == b"\r\n":
+                raw += await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as exc:
+        if not exc.partial.strip():
+            return None
+        raise ConnectionResetError("closed in the middle of a message head") from exc
+    except asyncio.LimitOverrunError as exc:
+        raise BadMessageError("header section too long") from exc
+    lines = raw[:-4].split(b"\r\n")
+    parts = lines[0].split(b" ", 2)
+    if response:
+        if len(parts) == 2:
+            parts.append(b"")
+        if (
+            len(parts) != 3
+            or not parts[0].startswith(b"HTTP/1.")
+            or not (parts[1].isdigit() and len(parts[1]) == 3)
+        ):
+            raise BadMessageError("not an HTTP/1 response")
+    elif (
+        len(parts) != 3
+        or parts[2] not in (b"HTTP/1.1", b"HTTP/1.0")
+        or not _TOKEN.match(parts[0])
+        or not _TARGET.match(parts[1])
+    ):
+        raise BadMessageError("not an HTTP/1 request")
+    headers: Headers = []
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        value = value.strip(b" \t")
+        if not colon or not _TOKEN.match(name) or not _VALUE.match(value):
+            raise BadMessageError("malformed header field")
+        headers.append((name, value))
+    return Head((parts[0], parts[1], parts[2]), headers)
+
+
+async def read_body(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
+    """The body's pieces, decoded; `length` as from Head.length, None meaning until the peer closes.
+
+    Raises BadMessageError, or ConnectionError when the peer closes too early.
+    """
+    if length == -1:
+        async for piece in _chunks(reader):
+            yield piece
+        return
+    left = length
+    while left is None or left > 0:
+        piece = await reader.read(PIECE if left is None else min(PIECE, left))
+        if not piece:
+            if left is None:
+                return
+            raise ConnectionResetError("closed in the middle of a body")
+        if left is not None:
+            left -= len(piece)
+        yield piece
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while True:
+        line = await _line(reader)
+        found = _CHUNK.match(line)
+        if not found:
+            raise BadMessageError("malformed chunk")
+        left = int(found.group(1), 16)
+        if left == 0:
+            break
+        while left:
+            piece = await reader.read(min(PIECE, left))
+            if not piece:
+                raise ConnectionResetError("closed in the middle of a chunk")
+            left -= len(piece)
+            yield piece
+        if await reader.readexactly(2) != b"\r\n":
+            raise BadMessageError("malformed chunk")
+    # Trailers are read and dropped: a recipient may (RFC 9112, 7.1.2).
+    while await _line(reader):
+        pass
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return (await reader.readuntil(b"\r\n"))[:-2]
+    except asyncio.IncompleteReadError as exc:
+        raise ConnectionResetError("closed in the middle of a chunk") from exc
+    except asyncio.LimitOverrunError as exc:
+        raise BadMessageError("line too long") from exc
+
+
+def render(first: bytes, headers: Headers) -> bytes:
+    """Bytes of a head."""
+    return b"".join([first, b"\r\n", *(b"%b: %b\r\n" % pair for pair in headers), b"\r\n"])
