@@ -1,0 +1,176 @@
+"""The ASGI application: what every request shares, once, around the echo route and Flask.
+
+Request id, body limit, error shape, security headers, access log. (Draining and time-outs belong to the
+connection: see `app.protocol`.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from app.accesslog import FLUSH_SECONDS, AccessLog
+from app.auth import Verifier
+from app.echo import echo
+from app.http import BODY_LIMIT, Headers, Receive, Request, Response, Scope, Send
+from app.lifecycle import Lifecycle
+from app.problems import CONTENT_TYPE, Problem
+from app.settings import Settings
+from app.store import open_store
+from app.web import create_app
+from app.wsgi import WSGIMount
+
+log = logging.getLogger("app.asgi")
+
+# On every response: nothing here is to be rendered, sniffed, framed or kept.
+SECURITY_HEADERS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+STORE_PROBE_SECONDS = 2.0
+_LOOKUP_THREADS = 8
+
+
+def new_request_id() -> str:
+    """24 hexadecimal digits: unique, not secret, and cheaper than a UUID."""
+    return f"{random.getrandbits(96):024x}"
+
+
+def problem_response(problem: Problem, request_id: str) -> Response:
+    """A problem as a response."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers]
+    headers.append((b"content-type", CONTENT_TYPE.encode()))
+    return problem.status, headers, problem.body(request_id)
+
+
+class Application:
+    """The ASGI application of one process. Serves after the lifespan's start-up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lifecycle = Lifecycle()
+        self.access_log = AccessLog(enabled=settings.access_log)
+        self._flask = WSGIMount(create_app(settings, self.lifecycle).wsgi_app, settings.threads)
+        self._verifier: Verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the process's life."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._lifespan(receive, send)
+                return
+            raise ValueError(f"scope type {scope['type']!r} is not served")
+        started = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        request_id = given.decode() if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
+        request = Request(scope, headers, request_id)
+        try:
+            await _read_body(request, receive)
+            if scope["path"] == "/echo":
+                status, extra, body = await echo(request, self._verifier)
+            else:
+                status, extra, body = await self._flask(request)
+        except Problem as refusal:
+            status, extra, body = problem_response(refusal, request_id)
+        except Exception:
+            log.exception("fault in %s %s (request %s)", request.method, scope["path"], request_id)
+            problem = Problem("internal-error", "The request could not be answered.")
+            status, extra, body = problem_response(problem, request_id)
+        await send(
+            {"type": "http.response.start", "status": status, "headers": _headers(extra, body, request)}
+        )
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+        client = scope.get("client")
+        self.access_log.add(
+            request.method,
+            scope["path"],
+            status,
+            time.perf_counter() - started,
+            len(body),
+            client[0] if client else "",
+            request_id,
+            request.token_id,
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        executor = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="store")
+        try:
+            # In the executor: opening may wait for a disk or an import, and nothing may stall the loop.
+            store = await asyncio.get_running_loop().run_in_executor(executor, open_store, self.settings)
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
+        await (
+            self._verifier.probe()
+        )  # warm before the first request; a store that is down leaves us not ready
+        chores = [asyncio.create_task(self._flush_log()), asyncio.create_task(self._watch_store())]
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for chore in chores:
+            chore.cancel()
+        self._flask.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+        store.close()
+        self.access_log.flush()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _flush_log(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self.access_log.flush()
+
+    async def _watch_store(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_PROBE_SECONDS)
+            if self._verifier.failing:
+                await self._verifier.probe()
+
+
+def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
+    headers = [*extra, (b"x-request-id", request.request_id.encode())]
+    # Flask says the length itself; for HEAD it is that of the body a GET would have had, which is not here.
+    if all(name != b"content-length" for name, _ in extra):
+        headers.append((b"content-length", b"%d" % len(body)))
+    headers += SECURITY_HEADERS
+    return headers
+
+
+async def _read_body(request: Request, receive: Receive) -> None:
+    """Fill in the body. Raises Problem: 413 beyond the limit (at once, if declared), 408 if it stalls."""
+    declared = request.headers.get(b"content-length")
+    if declared is None and b"transfer-encoding" not in request.headers:
+        return
+    if declared is not None and int(declared) > BODY_LIMIT:
+        raise _too_large()
+    message = await receive()
+    if message["type"] == "http.request" and not message["more_body"]:  # the usual case: one piece
+        request.body = message["body"]
+        if len(request.body) > BODY_LIMIT:
+            raise _too_large()
+        return
+    pieces, size = [], 0
+    while message["type"] == "http.request":
+        pieces.append(message["body"])
+        size += len(message["body"])
+        if size > BODY_LIMIT:
+            raise _too_large()
+        if not message["more_body"]:
+            request.body = b"".join(pieces)
+            return
+        message = await receive()
+    # http.disconnect: the client is gone (then nobody reads this) or its time for the body is over.
+    raise Problem("request-timeout", "The body did not arrive in time.")
+
+
+def _too_large() -> Problem:
+    return Problem("content-too-large", f"The body is larger than {BODY_LIMIT} bytes.")

@@ -1,0 +1,128 @@
+"""`POST /echo`: the hot path, answered in ASGI, not Flask. No thread, no context local, no formatted log."""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import Any
+
+from app.auth import Verifier
+from app.http import Request, Response
+from app.problems import Problem, unauthorized
+
+JSON = b"application/json"
+_HEADERS = [(b"content-type", JSON)]
+
+
+class _DuplicateMemberError(ValueError):
+    pass
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _DuplicateMemberError
+    return members
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Integers are read as floats: no number in a body is used, and Python's own limit on the digits of an integer
+# would turn valid JSON into an error.
+_decode = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_no_constant, parse_int=float, strict=True
+).decode
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The members of the JSON object in `body`. Raises Problem (400 or 422) that says what is wrong."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem("invalid-utf-8", f"The body is not UTF-8 at byte {error.start}.") from None
+    try:
+        value = _decode(text)
+    except _DuplicateMemberError:
+        raise Problem("duplicate-member", "An object in the body has the same member twice.") from None
+    except json.JSONDecodeError as error:
+        raise Problem("invalid-json", f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except ValueError as error:
+        raise Problem("invalid-json", f"{error}.") from None
+    except RecursionError:
+        raise Problem("invalid-json", "The body is nested too deeply.") from None
+    if type(value) is not dict:
+        raise Problem("invalid-member", "The body must be a JSON object with the member `str`.")
+    return value
+
+
+def text_of(members: dict[str, Any]) -> str:
+    """The member `str`. Raises Problem (422) if it is missing or not a string."""
+    text = members.get("str")
+    if type(text) is not str:
+        what = "is missing" if "str" not in members else "must be a string"
+        raise Problem("invalid-member", f"The member `str` {what}.")
+    return text
+
+
+def serialise(text: str) -> bytes:
+    """`{"str": text}` as UTF-8 JSON, for any string: what UTF-8 cannot carry (lone surrogates) is escaped."""
+    try:
+        return b'{"str": %b}' % encode_basestring(text).encode("utf-8")
+    except UnicodeEncodeError:
+        return b'{"str": %b}' % encode_basestring_ascii(text).encode("ascii")
+
+
+def require_json(request: Request) -> None:
+    """Raises Problem (415) unless the body claims to be uncompressed JSON in UTF-8."""
+    headers = request.headers
+    if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
+        raise Problem(
+            "unsupported-media-type", "A compressed body is not accepted.", (("Accept-Encoding", "identity"),)
+        )
+    declared = headers.get(b"content-type", b"")
+    if declared == JSON:
+        return
+    media_type, _, parameters = declared.lower().partition(b";")
+    accepted = (("Accept", "application/json"),)
+    if media_type.strip() != JSON:
+        raise Problem("unsupported-media-type", "The body must be `application/json`.", accepted)
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.strip().partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            raise Problem("unsupported-media-type", "JSON must be UTF-8.", accepted)
+
+
+def bearer(request: Request) -> str | None:
+    """The token of the Authorization header, or None without one. Raises Problem (401) for other schemes."""
+    value = request.headers.get(b"authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.strip().partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise unauthorized("The Authorization header must be `Bearer TOKEN`.", presented=False)
+    return token.strip().decode("latin-1")
+
+
+async def echo(request: Request, verifier: Verifier) -> Response:
+    """Answer one request to /echo. Raises Problem."""
+    if request.method != "POST":
+        if request.method == "OPTIONS":
+            return 204, [(b"allow", b"OPTIONS, POST")], b""
+        raise Problem("method-not-allowed", "Use POST.", (("Allow", "OPTIONS, POST"),))
+    token = bearer(request)
+    if token is not None:
+        # Before anything is said about the body; a stranger learns nothing from it but its size.
+        record = verifier.cached(token) or await verifier.verify(token)
+    require_json(request)
+    members = parse(request.body)
+    if token is None:
+        token = members.get("auth")
+        if token is None:
+            raise unauthorized("Send `Authorization: Bearer TOKEN`, or the member `auth`.", presented=False)
+        if type(token) is not str:
+            raise Problem("invalid-member", "The member `auth` must be a string.")
+        record = verifier.cached(token) or await verifier.verify(token)
+    request.token_id = record.id
+    return 200, _HEADERS, serialise(text_of(members))

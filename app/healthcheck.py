@@ -1,0 +1,24 @@
+"""Is the server on this machine alive? For container health checks: the image has no curl."""
+
+from __future__ import annotations
+
+import http.client
+
+from app.settings import Settings
+
+# The wildcard addresses are for listening only.
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def check(settings: Settings, timeout: float = 3.0) -> str | None:
+    """Why the server is not healthy, or None if it is; waits `timeout` seconds at most for each step."""
+    host = _REACHABLE.get(settings.host, settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=timeout)
+    try:
+        connection.request("GET", "/healthz", headers={"Connection": "close"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"http://{host}:{settings.port}/healthz: {error or type(error).__name__}"
+    finally:
+        connection.close()
+    return None if status == 200 else f"http://{host}:{settings.port}/healthz answered {status}"

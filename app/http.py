@@ -1,0 +1,33 @@
+"""The request and the response as the routes behind the shared layer see them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+BODY_LIMIT = 1024 * 1024
+"""Largest request body in bytes: what bounds the memory and the parsing time that one request can cost."""
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+class Request:
+    """One request and its whole body (BODY_LIMIT bytes at most). Header names: lower case, the last wins."""
+
+    __slots__ = ("body", "headers", "method", "request_id", "scope", "token_id")
+
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.headers = headers
+        self.request_id = request_id
+        self.body = b""
+        self.token_id = ""  # for the access log, once a token was verified
+
+
+# Status, headers (content-length and those of the shared layer excepted), body.
+Response = tuple[int, Headers, bytes]

@@ -1,0 +1,107 @@
+"""Every way a request is refused: RFC 9457 problem documents, made in one place.
+
+A `Kind` is a row of docs/api.md; a `Problem` is one occurrence of it, raised wherever the reason is known
+and turned into a response by the shared layer (`app.asgi`), by Flask's error handler, or by the protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+
+CONTENT_TYPE = "application/problem+json"
+URN = "urn:echo-room:problem:"
+CHALLENGE = 'Bearer realm="echo-room"'
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of problem: `name` completes the type URN, `meaning` is what docs/api.md says about it."""
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def type(self) -> str:
+        """The problem type as a URI."""
+        return URN + self.name
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("bad-request", 400, "Bad request", "The message is not HTTP as this server understands it."),
+        Kind("invalid-json", 400, "Invalid JSON", "The body is not one JSON text."),
+        Kind("invalid-utf-8", 400, "Invalid UTF-8", "The body is not UTF-8."),
+        Kind("duplicate-member", 400, "Duplicate member", "A JSON object has the same member twice."),
+        Kind("unauthorized", 401, "Unauthorized", "No token, or one that is unknown, expired or revoked."),
+        Kind("not-found", 404, "Not found", "No such route."),
+        Kind("method-not-allowed", 405, "Method not allowed", "The route has other methods; see `Allow`."),
+        Kind("request-timeout", 408, "Request timeout", "The request did not arrive in time."),
+        Kind("content-too-large", 413, "Content too large", "The body is larger than 1 MiB."),
+        Kind("uri-too-long", 414, "URI too long", "The request line is too long."),
+        Kind("unsupported-media-type", 415, "Unsupported media type",
+             "The body is not `application/json` in UTF-8, or it is compressed."),
+        Kind("invalid-member", 422, "Invalid member", "A member is missing or has the wrong type."),
+        Kind("header-too-large", 431, "Request header fields too large", "The header is too large."),
+        Kind("internal-error", 500, "Internal server error", "A fault of the service; the log has the rest."),
+        Kind("overloaded", 503, "Overloaded", "Too many connections or requests at once; see `Retry-After`."),
+        Kind("store-unavailable", 503, "Store unavailable",
+             "The token cannot be verified at the moment; see `Retry-After`."),
+        Kind("not-ready", 503, "Not ready", "This server takes no new traffic; see `Retry-After`."),
+    )
+}  # fmt: skip
+
+# A status that something else chose (Flask, the HTTP parser) as a kind.
+_BY_STATUS = {
+    400: "bad-request", 401: "unauthorized", 404: "not-found", 405: "method-not-allowed",
+    408: "request-timeout", 413: "content-too-large", 414: "uri-too-long", 415: "unsupported-media-type",
+    431: "header-too-large", 500: "internal-error", 503: "overloaded",
+}  # fmt: skip
+
+
+class Problem(Exception):  # noqa: N818 - it is what the answer is called
+    """A refusal: the kind's name, a detail for people (never a credential), and extra response headers."""
+
+    def __init__(self, name: str, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(name, detail)
+        self.kind = KINDS[name]
+        self.detail = detail
+        self.headers = headers
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.kind.status
+
+    def body(self, request_id: str) -> bytes:
+        """The problem document as UTF-8 JSON."""
+        return json.dumps(
+            {
+                "type": self.kind.type,
+                "title": self.kind.title,
+                "status": self.kind.status,
+                "detail": self.detail,
+                "request_id": request_id,
+            }
+        ).encode()
+
+
+def from_status(status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> Problem:
+    """The problem for a status that a library chose; one that has no kind of its own becomes its nearest."""
+    name = _BY_STATUS.get(status) or ("bad-request" if 400 <= status < 500 else "internal-error")
+    return Problem(name, detail or HTTPStatus(status).phrase, headers)
+
+
+def unauthorized(detail: str, *, presented: bool) -> Problem:
+    """401; `presented`: there was a token, so the challenge says that it is invalid (RFC 6750)."""
+    challenge = f'{CHALLENGE}, error="invalid_token"' if presented else CHALLENGE
+    return Problem("unauthorized", detail, (("WWW-Authenticate", challenge),))
+
+
+def retry_later(name: str, detail: str, seconds: int) -> Problem:
+    """503 with `Retry-After: seconds`."""
+    return Problem(name, detail, (("Retry-After", str(seconds)),))

@@ -1,0 +1,282 @@
+"""One client connection: gunicorn's ASGI protocol with the bounds it lacks.
+
+Added to it: time-outs (header, body, idle, unread answers), the connection bound, pipelining, `100 Continue`,
+`Connection: close` while draining, problem documents for what never reaches the application, and a lingering
+close, so that a client still sending a body that was refused gets to read why.
+
+No timer is set per request: a connection only notes its deadline, and the worker sweeps all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.asgi import protocol as stock
+
+from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
+from app.http import BODY_LIMIT, Headers
+from app.problems import from_status, retry_later
+
+if TYPE_CHECKING:
+    from app.worker import EchoWorker
+
+# What may be received ahead of the answer to the request before it.
+_PIPELINE_LIMIT = 64 * 1024
+# Bytes on the wire that one request may take; a chunked body has some overhead, but not eightfold.
+_RAW_LIMIT = 8 * BODY_LIMIT
+# After a refusal, what the client still sends is read and dropped: until it pauses this long, at most so long.
+_LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
+
+
+class Phase(enum.Enum):
+    """What the connection waits for."""
+
+    IDLE = enum.auto()  # the first byte of a request
+    HEADER = enum.auto()  # the rest of its header
+    BODY = enum.auto()  # the rest of its body
+    ANSWER = enum.auto()  # the application, or a client that does not read
+    CLOSING = enum.auto()  # the client to have read everything
+
+
+class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
+    """See the module. `worker` is the EchoWorker whose connection this is."""
+
+    def __init__(self, worker: EchoWorker) -> None:
+        super().__init__(worker)
+        self._current_request: Any
+        self._body_receiver: Any
+        self._phase = Phase.IDLE
+        self._deadline = math.inf
+        self._limits = worker.asgi.settings
+        self._pending = bytearray()
+        self._raw = 0
+        self._must_close = False
+        self._linger_until = math.inf
+
+    # -- the connection ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Take a connection, or refuse it when there are too many."""
+        super().connection_made(transport)
+        self.worker.connections.add(self)
+        self._deadline = self.worker.loop.time() + self._limits.header_seconds
+        if self.worker.nr_conns > self.worker.worker_connections:
+            self._phase = Phase.HEADER  # its request is on the way: linger, so that the answer is read
+            self._refuse(503, "Too many connections.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection and wake whoever waits for more of it."""
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+        if self._request_ready is not None:
+            self._request_ready.set()
+
+    def eof_received(self) -> bool:
+        """A client that shut down its sending side still gets the answer it waits for."""
+        if self._phase is Phase.ANSWER:
+            self._must_close = True
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, or keep what came too early, or throw away what comes too late."""
+        phase = self._phase
+        if phase is Phase.ANSWER:
+            self._pending += data
+            if len(self._pending) > _PIPELINE_LIMIT:
+                self._pause_reading()
+            return
+        if phase is Phase.CLOSING:
+            self._deadline = min(self.worker.loop.time() + _LINGER_PAUSE, self._linger_until)
+            return
+        if phase is Phase.IDLE:
+            self._phase = Phase.HEADER
+            self._deadline = self.worker.loop.time() + self._limits.header_seconds
+        self._raw += len(data)
+        if self._raw > _RAW_LIMIT:
+            self._refuse(413, "The request is too large.")
+            return
+        self._feed_callback_parser(data)
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        try:
+            return bool(super()._feed_callback_parser(data))
+        except Exception as error:
+            # The C parser's errors have no base in common with the Python parser's.
+            if not type(error).__module__.startswith("gunicorn_h1c"):
+                raise
+            self._refuse(400, str(error))
+            return False
+
+    def pause_writing(self) -> None:
+        """The client does not read: it has as long as for a header."""
+        super().pause_writing()
+        if self._phase is Phase.ANSWER:
+            self._deadline = self.worker.loop.time() + self._limits.header_seconds
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._phase is Phase.ANSWER:
+            self._deadline = math.inf
+
+    # -- parser's callbacks ---
+
+    def _on_headers_complete(self) -> bool:
+        super()._on_headers_complete()
+        self._phase = Phase.BODY
+        self._deadline = self.worker.loop.time() + self._limits.body_seconds
+        request = self._current_request
+        if (
+            request._expect_100_continue
+            and request.version >= (1, 1)
+            and request.content_length <= BODY_LIMIT
+        ):
+            self._safe_write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Never skip the body, not even a HEAD request's: what follows would be taken for the next request.
+        return False
+
+    def _on_message_complete(self) -> None:
+        super()._on_message_complete()
+        self._phase = Phase.ANSWER
+        self._deadline = math.inf
+
+    # -- requests ---
+
+    async def _handle_connection(self) -> None:
+        peername = self.transport.get_extra_info("peername")
+        sockname = self.transport.get_extra_info("sockname")
+        ready = self._request_ready
+        try:
+            while not self._closed:
+                if not ready.is_set():
+                    await ready.wait()
+                request = self._current_request
+                if self._closed or request is None:
+                    break
+                self.worker.nr += 1
+                keep = await self._handle_http_request(request, sockname, peername)
+                if not keep or self._must_close or not self._body_receiver._complete:
+                    break
+                self._next_request()
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            self.log.exception("fault in a connection")
+        finally:
+            self._close_transport()
+
+    def _next_request(self) -> None:
+        """Make ready for the next request, which may have arrived already."""
+        parser = self._callback_parser
+        # A parser without remaining() (gunicorn_h1c before 0.6.8) loses what was pipelined: close instead.
+        remaining = getattr(parser, "remaining", None)
+        if remaining is None or parser.remaining_truncated:
+            self._must_close = True
+            self._closed = True
+            self.transport.close()
+            return
+        early = remaining() + bytes(self._pending)
+        self._pending.clear()
+        parser.reset()
+        self._current_request = None
+        self._body_receiver = None
+        self._request_ready.clear()
+        self._raw = 0
+        self._phase = Phase.IDLE
+        self._deadline = self.worker.loop.time() + self._limits.keepalive_seconds
+        self._resume_reading()
+        if early:
+            self.data_received(early)
+
+    def _send_response_start(self, status: int, headers: Headers, request: Any) -> None:
+        """Put the header into the buffer; this is where it is decided whether the connection stays."""
+        if (
+            self.worker.draining
+            or self._phase is not Phase.ANSWER  # the body is not all here, so the next request can't be found
+            or request.version < (1, 1)
+            or request.should_close()
+        ):
+            self._must_close = True
+            headers = [*headers, (b"connection", b"close")]
+        self._response_buffer = b"%b%b%bserver: echo-room\r\n\r\n" % (
+            stock._get_cached_status_line((1, 1), status, self._get_reason_phrase(status)),
+            b"".join([b"%b: %b\r\n" % header for header in headers]),
+            stock._get_cached_date_header(),
+        )
+
+    def _send_error_response(self, status: int, message: str) -> None:
+        """Answer what never reached the application."""
+        request_id = new_request_id()
+        problem = retry_later("overloaded", message, 1) if status == 503 else from_status(status, message)
+        status, headers, body = problem_response(problem, request_id)
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+            *SECURITY_HEADERS,
+        ]
+        self._safe_write(
+            b"HTTP/1.1 %d %b\r\n%b%bserver: echo-room\r\n\r\n%b"
+            % (
+                status,
+                problem.kind.title.encode(),
+                b"".join([b"%b: %b\r\n" % header for header in headers]),
+                stock._get_cached_date_header(),
+                body,
+            )
+        )
+        peer = self.transport.get_extra_info("peername")
+        self.worker.asgi.access_log.add(
+            "-", "-", status, 0.0, len(body), peer[0] if peer else "", request_id, ""
+        )
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._send_error_response(status, message)
+        self._close_transport()
+
+    # -- the end ---
+
+    def _close_transport(self) -> None:
+        """Close once everything was written; if the client may still be sending, read (and drop) that first.
+
+        Closing a socket with unread data resets the connection, and the client would lose the answer.
+        """
+        if self._closed or self.transport is None:
+            return
+        self._closed = True
+        now = self.worker.loop.time()
+        incomplete = self._phase in (Phase.HEADER, Phase.BODY) or self._reading_paused
+        self._phase = Phase.CLOSING
+        self._linger_until = now + _LINGER_SECONDS
+        self._deadline = now + (_LINGER_PAUSE if incomplete else _LINGER_SECONDS)
+        if incomplete and not self.transport.is_closing():
+            self._resume_reading()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def close_if_idle(self) -> None:
+        """Close a connection on which no request is under way."""
+        if self._phase is Phase.IDLE:
+            self._close_transport()
+
+    def sweep(self, now: float) -> None:
+        """Act on a deadline that has passed; `now` is the loop's time."""
+        if now < self._deadline:
+            return
+        if self._phase is Phase.IDLE and not self.transport.get_write_buffer_size():
+            self._close_transport()
+        elif self._phase is Phase.HEADER:
+            self._refuse(408, "The header did not arrive in time.")
+        elif self._phase is Phase.BODY:
+            # The application waits for it and answers 408.
+            self._deadline = math.inf
+            self._body_receiver._body_wait_expired = True
+            self._body_receiver._wake_waiter()
+        else:  # it does not read what we wrote, or does not close
+            self.transport.abort()

@@ -1,0 +1,214 @@
+"""Every setting of the service: read once from the environment, typed, checked, and listed.
+
+One table (`SETTINGS`) is the source of the dataclass's values, of `python -m app settings` and of
+docs/settings.md, so that none of them can drift from the others.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+PREFIX = "ECHO_"
+
+
+class SettingsError(Exception):
+    """The environment holds a setting that cannot be used. The message has one line per mistake."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: `parse` makes the value of the variable's text, or raises ValueError saying why not."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    constraint: str
+    description: str
+
+    @property
+    def field(self) -> str:
+        """The attribute of `Settings` that holds the value."""
+        return self.name.removeprefix(PREFIX).lower()
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError("not a whole number") from None
+        if not low <= value <= high:
+            raise ValueError("out of range")
+        return value
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError("not a number") from None
+        if not low <= value <= high:  # false for NaN too
+            raise ValueError("out of range")
+        return value
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError("not one of them")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return _choice("on", "off")(text) == "on"
+
+
+def _text(longest: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text or len(text) > longest or not text.isprintable():
+            raise ValueError("empty, too long, or with control characters")
+        return text
+
+    return parse
+
+
+def _table(text: str) -> str:
+    if not 3 <= len(text) <= 255 or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
+        raise ValueError("not a table name")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("ECHO_HOST", "127.0.0.1", _text(255), "an address of this machine",
+            "Address to listen on. `0.0.0.0` is every IPv4 address, which is what a container wants."),
+    Setting("ECHO_PORT", "8080", _integer(1, 65535), "1 to 65535", "Port to listen on."),
+    Setting("ECHO_WORKERS", "0", _integer(0, 64), "0 to 64",
+            "Worker processes. 0: one for each CPU this process may use (affinity and cgroup quota)."),
+    Setting("ECHO_THREADS", "8", _integer(1, 64), "1 to 64",
+            "Threads per worker for the routes that Flask answers. `POST /echo` needs none."),
+    Setting("ECHO_CONNECTIONS", "1000", _integer(1, 65535), "1 to 65535",
+            "Open connections per worker. Further ones are answered 503 and closed."),
+    Setting("ECHO_BACKLOG", "2048", _integer(1, 65535), "1 to 65535",
+            "Connections that may wait in the kernel until a worker accepts them."),
+    Setting("ECHO_KEEPALIVE_SECONDS", "75", _seconds(1, 3600), "1 to 3600 seconds",
+            "How long an idle connection is kept. Longer than the load balancer's idle time-out (60 s), so "
+            "that it never reuses a connection that is just being closed."),
+    Setting("ECHO_HEADER_SECONDS", "10", _seconds(0.1, 300), "0.1 to 300 seconds",
+            "Time a client has to send a request's header, from its first byte; also how long a new "
+            "connection may stay silent and a client may refuse to read its answer."),
+    Setting("ECHO_BODY_SECONDS", "20", _seconds(0.1, 300), "0.1 to 300 seconds",
+            "Time a client has to send a request's body, from the end of the header. Then: 408."),
+    Setting("ECHO_GRACE_SECONDS", "5", _seconds(0, 300), "0 to 300 seconds",
+            "How long the service goes on serving after SIGTERM: not ready, closing connections politely."),
+    Setting("ECHO_DRAIN_SECONDS", "10", _seconds(0.1, 300), "0.1 to 300 seconds",
+            "How long, after the grace period, requests in flight may take to finish."),
+    Setting("ECHO_STORE", "sqlite", _choice("sqlite", "dynamodb"), "`sqlite` or `dynamodb`",
+            "Where tokens are kept."),
+    Setting("ECHO_SQLITE_PATH", ".state/echo-room.sqlite3", _text(4096), "a path",
+            "File of the SQLite store. It is created, readable by its owner only, when it does not exist."),
+    Setting("ECHO_DYNAMODB_TABLE", "echo-room", _table, "3 to 255 letters, digits, `_`, `.`, `-`",
+            "Table of the DynamoDB store. Region, credentials and endpoint: the ordinary AWS variables."),
+    Setting("ECHO_STORE_TIMEOUT_SECONDS", "1", _seconds(0.05, 30), "0.05 to 30 seconds",
+            "How long a connection to the store, and then an answer, is waited for."),
+    Setting("ECHO_TOKEN_CACHE_SECONDS", "60", _seconds(0, 60), "0 to 60 seconds",
+            "How long a verified token is trusted without asking the store again."),
+    Setting("ECHO_REFUSAL_CACHE_SECONDS", "10", _seconds(0, 10), "0 to 10 seconds",
+            "How long a refused token is refused without asking the store again."),
+    Setting("ECHO_STORE_OUTAGE_SECONDS", "300", _seconds(0, 300), "0 to 300 seconds",
+            "How long after its last verification a known token still serves while the store cannot be "
+            "reached. Then 503; and after that long an outage the service is not ready."),
+    Setting("ECHO_TOKEN_CACHE_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
+            "Entries each of the two token caches (verified, refused) may hold per worker."),
+    Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
+            "One JSON line per request on standard output."),
+    Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
+            "What `/healthz` reports as `version`; the image sets it."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values of all settings; durations in seconds. Made by `load`."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    connections: int
+    backlog: int
+    keepalive_seconds: float
+    header_seconds: float
+    body_seconds: float
+    grace_seconds: float
+    drain_seconds: float
+    store: str
+    sqlite_path: str
+    dynamodb_table: str
+    store_timeout_seconds: float
+    token_cache_seconds: float
+    refusal_cache_seconds: float
+    store_outage_seconds: float
+    token_cache_size: int
+    access_log: bool
+    version: str
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that `environ` (the process's own by default) describes.
+
+    Raises SettingsError naming every unknown or unusable variable.
+    """
+    environ = os.environ if environ is None else environ
+    known = {setting.name: setting for setting in SETTINGS}
+    mistakes = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`python -m app settings` lists those that exist"
+            mistakes.append(f"{name}: no such setting; {hint}")
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = environ.get(setting.name, setting.default)
+        try:
+            values[setting.field] = setting.parse(text)
+        except ValueError as error:
+            mistakes.append(f"{setting.name}={text!r}: {error}; it must be {setting.constraint}")
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return Settings(**values)
+
+
+def rows(settings: Settings) -> list[dict[str, Any]]:
+    """Name, value, default, constraint and description of every setting, for listings."""
+    return [
+        {
+            "name": setting.name,
+            "value": getattr(settings, setting.field),
+            "default": setting.parse(setting.default),
+            "constraint": setting.constraint,
+            "description": setting.description,
+        }
+        for setting in SETTINGS
+    ]
+
+
+def markdown() -> str:
+    """The table of docs/settings.md, one row per setting."""
+    lines = ["| setting | default | allowed | what it does |", "|---|---|---|---|"]
+    lines += [f"| `{s.name}` | `{s.default}` | {s.constraint} | {s.description} |" for s in SETTINGS]
+    return "\n".join(lines) + "\n"
+
+
+if {setting.field for setting in SETTINGS} != {field.name for field in fields(Settings)}:
+    raise TypeError("Settings and SETTINGS name different settings")

@@ -1,0 +1,71 @@
+"""The Flask application: every route but the hot one, as blueprints."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import HTTPException
+
+from app.lifecycle import Lifecycle
+from app.problems import CONTENT_TYPE, Problem, from_status
+from app.settings import Settings
+from app.web.health import health
+from app.web.welcome import welcome
+from app.wsgi import REQUEST_ID
+
+log = logging.getLogger("app.web")
+
+# Werkzeug's own texts speak of URLs typed by hand.
+_DETAILS = {404: "There is no such route.", 405: "This route has other methods."}
+
+
+class _JSON(DefaultJSONProvider):
+    """One line with spaces, members in the order written: like the documentation shows it."""
+
+    sort_keys = False
+    ensure_ascii = False
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """See the base class, which would leave out the spaces."""
+        return Response(self.dumps(self._prepare_response_obj(args, kwargs)), mimetype=self.mimetype)
+
+
+class _Application(Flask):
+    json_provider_class = _JSON
+
+
+def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
+    """The Flask application of one process; its views find SETTINGS and LIFECYCLE in `config`."""
+    app = _Application("app", static_folder=None, template_folder=None)
+    app.config["SETTINGS"] = settings
+    app.config["LIFECYCLE"] = lifecycle
+    app.register_blueprint(welcome)
+    app.register_blueprint(health)
+    app.register_error_handler(Problem, _problem)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _fault)
+    return app
+
+
+def _problem(problem: Problem) -> Response:
+    response = Response(
+        problem.body(request.environ.get(REQUEST_ID, "")), status=problem.status, content_type=CONTENT_TYPE
+    )
+    response.headers.extend(problem.headers)
+    return response
+
+
+def _http_exception(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:  # a redirect
+        return Response(error.get_response().get_data(), status=error.code, headers=error.get_headers())
+    kept = tuple((name, value) for name, value in error.get_headers() if name.lower() != "content-type")
+    detail = _DETAILS.get(error.code) or error.description or ""
+    return _problem(from_status(error.code, detail, kept))
+
+
+def _fault(_error: Exception) -> Response:
+    log.exception("fault in %s %s", request.method, request.path)
+    return _problem(Problem("internal-error", "The request could not be answered."))

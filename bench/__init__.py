@@ -1,0 +1,1 @@
+"""Benchmarks. Each is run as a module and prints a table."""
