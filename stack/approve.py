@@ -87,7 +87,7 @@ def _check_wiring(cloud: Cloud, change_set: changesets.ChangeSet, again: str) ->
     ]
     if moved:
         raise refused(
-            f"Stopped before {cloud.environment.stack_name(change_set.stack)}: {', '.join(moved)} changed with "
-            "the stacks before it, so what was reviewed is no longer what would happen.",
+            f"Stopped before {cloud.environment.stack_name(change_set.stack)}: {', '.join(moved)} changed "
+            "with the stacks before it, so what was reviewed is no longer what would happen.",
             f"Review the rest: {again}-2",
         )

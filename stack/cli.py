@@ -75,18 +75,19 @@ class _Tool(click.Group):
 )
 @click.pass_context
 def tool(ctx: click.Context, project: Path) -> None:
-    r"""Create, review, change, watch, test and delete environments.
+    """Create, review, change, watch, test and delete environments.
 
-    \b
-    Examples:
-      python -m stack create --env local
-      python -m stack change --env local --name more-tasks
-      python -m stack approve --env local --name more-tasks
+    Output goes to standard output, progress and notices to standard error. NO_COLOR turns colour off.
     """
     ctx.obj = project.resolve()
 
 
-def _command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
+def _example(words: str) -> str:
+    # A backspace alone on a line tells click to leave the paragraph as it is.
+    return f"\b\nExample:\n  python -m stack {words}"
+
+
+def _command(name: str, example: str) -> Callable[[Callable[..., int]], click.Command]:
     """Declare a command of one environment: it gets the Cloud and the Terminal, then its own options."""
 
     def decorate(function: Callable[..., int]) -> click.Command:
@@ -101,10 +102,8 @@ def _command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click
             ctx.meta["where"] = cloud.where
             return function(cloud, Terminal(), **options)
 
-        option = click.option(
-            "--env", metavar="ENV", help="Environment: a file of cloudformation/environments/."
-        )
-        return tool.command(name, **settings)(option(wrapped))
+        option = click.option("--env", metavar="ENV", help="A file of cloudformation/environments/.")
+        return tool.command(name, epilog=_example(f"{name} {example}"))(option(wrapped))
 
     return decorate
 
@@ -116,98 +115,73 @@ _runtime = click.option(
     type=click.Choice(get_args(pin.Runtime)),
     default="auto",
     show_default=True,
-    help="Kind of image; auto makes a container where a Docker engine works, else a process image if allowed.",
+    help="Kind of image; auto: a container where a Docker engine works, else processes if allowed.",
 )
 
 
-@_command("create")
+@_command("create", "--env local")
 @_runtime
 def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
-    r"""Make every stack that is missing, push the image, print the URL and a token.
+    """Make every stack that is missing, push the image, print the URL and a token.
 
     Starts the endpoint first where the environment has one. What exists already is left alone (exit code 3
     when nothing was missing); a failed creation is deleted and made again.
-
-    \b
-    Example: python -m stack create --env local
     """
     return create.run(cloud, terminal, runtime)
 
 
-@_command("change")
+@_command("change", "--env local --name more-tasks")
 @_name
 @_runtime
 @_json
 def _change(cloud: Cloud, terminal: Terminal, name: str | None, runtime: pin.Runtime, as_json: bool) -> int:
-    r"""Make a change set for each stack that differs from the files, and show what it would do.
-
-    \b
-    Example: python -m stack change --env local --name more-tasks
-    """
+    """Make a change set for each stack that differs from the files, and show what it would do."""
     return change.run(cloud, terminal, changesets.check_name(name), runtime, as_json)
 
 
-@_command("approve")
+@_command("approve", "--env local --name more-tasks --replace Table")
 @_name
 @click.option("--replace", metavar="ID", multiple=True, help="Guarded resource that may go; repeatable.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal. The gate stays.")
 def _approve(cloud: Cloud, terminal: Terminal, name: str | None, replace: tuple[str, ...], yes: bool) -> int:
-    r"""Execute the change that was reviewed, with progress.
+    """Execute the change that was reviewed, with progress.
 
     Refuses what is stale, and what removes or replaces data or public addresses unless named with --replace.
     On a terminal it asks once; without one, this command is the approval.
-
-    \b
-    Example: python -m stack approve --env local --name more-tasks
     """
     named = [word.strip() for item in replace for word in item.split(",") if word.strip()]
     return approve.run(cloud, terminal, changesets.check_name(name), named, yes)
 
 
-@_command("reject")
+@_command("reject", "--env local --name more-tasks")
 @_name
 def _reject(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
-    r"""Drop a change that was made but not approved.
-
-    \b
-    Example: python -m stack reject --env local --name more-tasks
-    """
+    """Drop a change that was made but not approved."""
     return change.reject(cloud, terminal, changesets.check_name(name))
 
 
-@_command("delete")
+@_command("delete", "--env local")
 @click.option("--yes", is_flag=True, help="Do not ask for the environment's name.")
 def _delete(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
-    r"""Delete every stack of the environment, last first; say what is kept.
+    """Delete every stack of the environment, last first; say what is kept.
 
     Asks for the environment's name, except where the environment has an endpoint of its own. Nothing there is
     a success.
-
-    \b
-    Example: python -m stack delete --env local
     """
     return delete.run(cloud, terminal, yes)
 
 
-@_command("test")
+@_command("test", "--env local")
 @_json
 def _test(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
-    r"""Test the deployed service from outside, with a token made for it and revoked at the end.
-
-    \b
-    Example: python -m stack test --env local
-    """
+    """Test the deployed service from outside, with a token made for it and revoked at the end."""
     return probe.run(cloud, terminal, as_json)
 
 
-@_command("token")
+@_command("token", "--env local --name laptop")
 @click.option("--name", metavar="NAME", help="What the token is called.")
 def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
-    r"""Make an API token. It is shown this once.
-
-    \b
-    Example: python -m stack token --env local --name laptop
-    """
+    """Make an API token. It is shown this once."""
     if not name:
         raise usage("A token needs a name.", "Give it one: NAME=laptop (or --name laptop).")
     endpoint.ensure(cloud, terminal)
@@ -218,15 +192,11 @@ def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     return OK
 
 
-@tool.command("image")
+@tool.command("image", epilog=_example("image"))
 @click.option("--base-image", metavar="IMAGE", help="Base to build on, instead of the Dockerfile's.")
 @click.pass_context
 def _image(ctx: click.Context, base_image: str | None) -> int:
-    r"""Build the working tree's container image in the local Docker engine; needs no environment.
-
-    \b
-    Example: python -m stack image
-    """
+    """Build the working tree's container image in the local Docker engine; needs no environment."""
     if base_image:
         os.environ["BASE_IMAGE"] = base_image
     terminal = Terminal()
@@ -234,34 +204,30 @@ def _image(ctx: click.Context, base_image: str | None) -> int:
     return OK
 
 
-@_command("push")
+@_command("push", "--env local")
 @_runtime
 def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
-    r"""Build the working tree's image and push it to the environment's repository, unless it is there.
-
-    \b
-    Example: python -m stack push --env local
-    """
+    """Build the working tree's image and push it to the environment's repository, unless it is there."""
     endpoint.ensure(cloud, terminal)
     terminal.result(pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
     return OK
 
 
-@_command("status")
+@_command("status", "--env local --json")
 @_json
 def _status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Show each stack's state; exit code 1 unless all are complete."""
     return look.status(cloud, terminal, as_json)
 
 
-@_command("outputs")
+@_command("outputs", "--env local --json")
 @_json
 def _outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Show the stacks' outputs as stack.Output=value."""
     return look.outputs(cloud, terminal, as_json)
 
 
-@_command("events")
+@_command("events", "--env local --stack service --limit 20")
 @click.option("--stack", "stack_name", help="Only this stack's.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
 @_json
@@ -270,14 +236,14 @@ def _events(cloud: Cloud, terminal: Terminal, stack_name: str | None, limit: int
     return look.events(cloud, terminal, stack_name, limit, as_json)
 
 
-@_command("last-create-failure")
+@_command("last-create-failure", "--env local")
 @_json
 def _last_create_failure(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Say why the last create failed: the first cause, then what ECS, the balancer and the log said."""
     return look.last_failure(cloud, terminal, "create", as_json)
 
 
-@_command("last-update-failure")
+@_command("last-update-failure", "--env local")
 @_json
 def _last_update_failure(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Say why the last update failed: the first cause, then what ECS, the balancer and the log said."""
