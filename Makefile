@@ -12,6 +12,7 @@ PY := $(VENV)/bin/python
 STACK := $(PY) -m stack
 # Passed on only when given, so that the tool itself says what is missing and what there is to choose from.
 OPTIONS = $(if $(ENV),--env '$(ENV)') $(if $(NAME),--name '$(NAME)') $(if $(JSON),--json)
+COMMA := ,
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
@@ -26,8 +27,12 @@ change: $(RUN) ## Make change sets and show what they would change              
 	@$(STACK) change $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: approve
-approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=LogicalId,...]
-	@$(STACK) approve $(OPTIONS) $(if $(REPLACE),--replace '$(REPLACE)')
+approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1]
+	@$(STACK) approve $(OPTIONS) $(foreach id,$(subst $(COMMA), ,$(REPLACE)),--replace '$(id)') $(if $(YES),--yes)
+
+.PHONY: reject
+reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME=
+	@$(STACK) reject $(OPTIONS)
 
 .PHONY: delete
 delete: $(RUN) ## Delete every stack; names what is retained                          ENV= [YES=1]
@@ -86,6 +91,10 @@ local-reset: $(RUN) ## Stop it and forget everything                            
 .PHONY: image
 image: $(RUN) ## Build the image in the local Docker engine                          [BASE_IMAGE=]
 	@$(STACK) image $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)')
+
+.PHONY: push
+push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=]
+	@$(STACK) push $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: base-image
 base-image: ## Make a base image from Debian's packages, where no registry is reached
