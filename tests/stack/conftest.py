@@ -1,4 +1,4 @@
-"""A real endpoint over HTTP (MiniStack, one per test worker) and small projects of templates to drive it with."""
+"""A real endpoint over HTTP (MiniStack, one per test worker) and small projects of templates for it."""
 
 from __future__ import annotations
 
