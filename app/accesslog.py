@@ -47,7 +47,8 @@ class AccessLog:
         self._lines.append(
             f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z","event":"request",'
             f'"method":"{method}","path":{encode_basestring_ascii(path[:256])},"status":{status},'
-            f'"ms":{seconds * 1000:.2f},"bytes":{sent},"source":"{source}","token":"{token}","request_id":"{request_id}"}}\n'
+            f'"ms":{seconds * 1000:.2f},"bytes":{sent},"source":"{source}",'
+            f'"token":"{token}","request_id":"{request_id}"}}\n'
         )
         if len(self._lines) >= MOST_LINES:
             self.flush()

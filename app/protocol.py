@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PIPELINE_LIMIT = 64 * 1024
 # Bytes on the wire that one request may take; a chunked body has some overhead, but not eightfold.
 _RAW_LIMIT = 8 * BODY_LIMIT
-# After a refusal, what the client still sends is read and dropped: until it pauses this long, at most so long.
+# After a refusal, what the client still sends is read and dropped: until it pauses so long, at most so long.
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
 
 

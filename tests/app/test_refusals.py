@@ -1,0 +1,226 @@
+"""Every way a request is refused, on a real server: one table; `assert_problem` pins the whole shape."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from app import tokens
+from app.http import BODY_LIMIT
+from app.problems import KINDS
+from app.store import open_store
+from tests.app.answers import Answer, assert_problem, read_answer
+from tests.app.servers import Server, StartServer
+
+JSON = {"Content-Type": "application/json"}
+GOOD = "GOOD"  # stands for a valid token in the table
+
+
+@dataclass
+class Refusal:
+    """A request and the problem it must be answered with."""
+
+    name: str
+    problem: str
+    method: str = "POST"
+    path: str = "/echo"
+    headers: dict[str, str] = field(default_factory=lambda: {**JSON, "Authorization": f"Bearer {GOOD}"})
+    body: bytes = b'{"str": "x"}'
+    raw: bytes | None = None  # the whole request instead
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    closes: bool = False
+
+
+def with_token(token: str) -> dict[str, str]:
+    return {**JSON, "Authorization": f"Bearer {token}"}
+
+
+def typed(content_type: str) -> dict[str, str]:
+    return {"Content-Type": content_type, "Authorization": f"Bearer {GOOD}"}
+
+
+CHALLENGE = {"www-authenticate": 'Bearer realm="echo-room"'}
+INVALID = {"www-authenticate": 'Bearer realm="echo-room", error="invalid_token"'}
+ALLOW_ECHO = {"allow": "OPTIONS, POST"}
+ACCEPT = {"accept": "application/json"}
+BIG = b'{"str": "' + b"x" * BODY_LIMIT + b'"}'
+CHUNKED_BIG = b"".join(b"10000\r\n" + b"y" * 0x10000 + b"\r\n" for _ in range(17)) + b"0\r\n\r\n"
+CHUNKED = b"POST /%b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%b"
+
+TABLE = [
+    Refusal("no such route", "not-found", "GET", "/nothing", {}, b""),
+    Refusal("echo is not a folder", "not-found", path="/echo/"),
+    *[
+        Refusal(f"{method} /echo", "method-not-allowed", method, answer_headers=ALLOW_ECHO)
+        for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD", "BREW")
+    ],
+    Refusal("POST /hello", "method-not-allowed", path="/hello", answer_headers={"allow": "GET, HEAD, OPTIONS"}),
+    Refusal("no token", "unauthorized", headers=JSON, answer_headers=CHALLENGE),
+    Refusal("null as token", "unauthorized", headers=JSON, body=b'{"auth": null, "str": "x"}',
+            answer_headers=CHALLENGE),
+    Refusal("another scheme", "unauthorized", headers={**JSON, "Authorization": "Basic eDp5"},
+            answer_headers=CHALLENGE),
+    Refusal("bearer without token", "unauthorized", headers={**JSON, "Authorization": "Bearer"},
+            answer_headers=CHALLENGE),
+    Refusal("not a token", "unauthorized", headers=with_token("secret"), answer_headers=INVALID),
+    Refusal("not even ASCII", "unauthorized", headers=with_token("t\xf6ken"), answer_headers=INVALID),
+    Refusal("unknown token", "unauthorized", headers=with_token(tokens.make()), answer_headers=INVALID),
+    Refusal("expired token", "unauthorized", headers=with_token("EXPIRED"), answer_headers=INVALID),
+    Refusal("revoked token", "unauthorized", headers=with_token("REVOKED"), answer_headers=INVALID),
+    Refusal("not a token in the body", "unauthorized", headers=JSON, body=b'{"auth": "\\ud800", "str": "x"}',
+            answer_headers=INVALID),
+    Refusal("unknown token in the body", "unauthorized", headers=JSON,
+            body=b'{"auth": "%b", "str": "x"}' % tokens.make().encode(), answer_headers=INVALID),
+    Refusal("bad token before bad body", "unauthorized", headers=with_token("x"), body=b"{", answer_headers=INVALID),
+    Refusal("token of a wrong type", "invalid-member", headers=JSON, body=b'{"auth": 5, "str": "x"}'),
+    Refusal("no content type", "unsupported-media-type", headers={"Authorization": f"Bearer {GOOD}"},
+            answer_headers=ACCEPT),
+    Refusal("a form", "unsupported-media-type", headers=typed("application/x-www-form-urlencoded"),
+            answer_headers=ACCEPT),
+    Refusal("almost JSON", "unsupported-media-type", headers=typed("application/jsonx"), answer_headers=ACCEPT),
+    Refusal("wrong charset", "unsupported-media-type", headers=typed("application/json; charset=utf-16"),
+            answer_headers=ACCEPT),
+    Refusal("compressed", "unsupported-media-type", headers={**typed("application/json"), "Content-Encoding": "gzip"},
+            answer_headers={"accept-encoding": "identity"}),
+    Refusal("empty body", "invalid-json", body=b""),
+    Refusal("half a body", "invalid-json", body=b'{"str": "x"'),
+    Refusal("two texts", "invalid-json", body=b'{"str": "x"}{}'),
+    Refusal("NaN", "invalid-json", body=b'{"str": "x", "n": NaN}'),
+    Refusal("a control character", "invalid-json", body=b'{"str": "\n"}'),
+    Refusal("nested too deeply", "invalid-json", body=b"[" * 500_000),
+    Refusal("byte order mark", "invalid-json", body=b'\xef\xbb\xbf{"str": "x"}'),
+    Refusal("invalid UTF-8", "invalid-utf-8", body=b'{"str": "\xff"}'),
+    Refusal("a surrogate in UTF-8", "invalid-utf-8", body=b'{"str": "\xed\xa0\x80"}'),
+    Refusal("duplicate member", "duplicate-member", body=b'{"str": "x", "str": "y"}'),
+    Refusal("duplicate member inside", "duplicate-member", body=b'{"str": "x", "a": [{"b": 1, "b": 1}]}'),
+    Refusal("no str", "invalid-member", body=b"{}"),
+    *[
+        Refusal(f"str is {value.decode()}", "invalid-member", body=b'{"str": %b}' % value)
+        for value in (b"null", b"5", b"true", b"[]", b"{}")
+    ],
+    *[Refusal(f"body is {body.decode()}", "invalid-member", body=body) for body in (b"[]", b'"str"', b"null", b"1")],
+    Refusal("too large", "content-too-large", body=BIG, closes=True),
+    Refusal("too large without a token", "content-too-large", headers=JSON, body=BIG, closes=True),
+    Refusal("too large for Flask", "content-too-large", path="/hello", body=BIG, closes=True),
+    Refusal("too large, chunked", "content-too-large", raw=CHUNKED % (b"echo", CHUNKED_BIG)),
+    Refusal("too large for Flask, chunked", "content-too-large", raw=CHUNKED % (b"hello", CHUNKED_BIG)),
+    Refusal("not HTTP", "bad-request", raw=b"hello\r\n\r\n", closes=True),
+    Refusal("two lengths", "bad-request", closes=True,
+            raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+    Refusal("length and chunks", "bad-request", closes=True,
+            raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    Refusal("bad chunk", "bad-request", raw=CHUNKED % (b"echo", b"zz\r\n"), closes=True),
+    Refusal("long request line", "uri-too-long", raw=b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 9000), closes=True),
+    Refusal("large header", "header-too-large", closes=True,
+            raw=b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: %b\r\n\r\n" % (b"x" * 9000)),
+    Refusal("many headers", "header-too-large", closes=True,
+            raw=b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 150 + b"\r\n"),
+    Refusal("unfinished header", "request-timeout", raw=b"GET / HTTP/1.1\r\nHost:", closes=True),
+    Refusal("unfinished body", "request-timeout", closes=True,
+            raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"),
+    Refusal("unfinished chunk", "request-timeout", raw=CHUNKED % (b"hello", b"5\r\nab"), closes=True),
+]  # fmt: skip
+
+
+def send(server: Server, request: bytes, *, head: bool = False) -> tuple[Answer, bool]:
+    """The response to raw bytes, and whether the server then closed the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = read_answer(connection, head=head)
+        connection.settimeout(0.05 if answer.headers.get("connection") != "close" else 5)
+        try:
+            return answer, connection.recv(1) == b""
+        except TimeoutError:
+            return answer, False
+
+
+@pytest.fixture(scope="module")
+def known_tokens(server: Server) -> dict[str, str]:
+    good, _ = server.new_token()
+    expired, _ = server.new_token(expires_at=int(time.time()) - 1)
+    revoked, record = server.new_token()
+    store = open_store(server.settings)
+    store.revoke(record.owner, record.id, int(time.time()))
+    store.close()
+    return {GOOD: good, "EXPIRED": expired, "REVOKED": revoked}
+
+
+@pytest.mark.parametrize("refusal", TABLE, ids=lambda refusal: refusal.name)
+def test_refusal(server: Server, known_tokens: dict[str, str], refusal: Refusal) -> None:
+    request = refusal.raw
+    if request is None:
+        lines = [
+            f"{refusal.method} {refusal.path} HTTP/1.1",
+            "Host: x",
+            f"Content-Length: {len(refusal.body)}",
+        ]
+        lines += [f"{name}: {value}" for name, value in refusal.headers.items()]
+        header = "\r\n".join(lines) + "\r\n\r\n"
+        for name, token in known_tokens.items():
+            header = header.replace(f"Bearer {name}", f"Bearer {token}")
+        request = header.encode("latin-1") + refusal.body
+    head = refusal.method == "HEAD"
+    answer, closed = send(server, request, head=head)
+    assert_problem(answer, refusal.problem, head=head)
+    for name, value in refusal.answer_headers.items():
+        got = answer.headers[name]
+        assert sorted(got.split(", ")) == sorted(value.split(", ")) if name == "allow" else got == value
+    assert (answer.headers.get("connection") == "close") is refusal.closes
+    assert closed is refusal.closes
+
+
+def test_the_table_covers_every_kind_of_problem() -> None:
+    elsewhere = {
+        "store-unavailable": "test_store_outage",
+        "not-ready": "test_shutdown",
+        "overloaded": "below",
+        "internal-error": "test_flask_application",
+    }
+    assert {refusal.problem for refusal in TABLE} | set(elsewhere) == set(KINDS)
+
+
+def test_too_many_connections(start_server: StartServer) -> None:
+    server = start_server(ECHO_CONNECTIONS="3")
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(3)]
+    for connection in held:  # each is accepted for certain
+        connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_answer(connection).status == 200
+    answer, closed = send(server, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert_problem(answer, "overloaded")
+    assert int(answer.headers["retry-after"]) > 0
+    assert closed
+    for connection in held:
+        connection.close()
+    deadline = time.monotonic() + 5
+    while send(server, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")[0].status != 200:
+        assert time.monotonic() < deadline
+
+
+def test_a_sane_request_id_comes_back_and_another_does_not(server: Server) -> None:
+    for given, kept in (
+        ("abc-123:/+=@._", True),
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("a b", False),
+        ("", False),
+    ):
+        request = f"GET /nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: {given}\r\n\r\n".encode()
+        answer, _ = send(server, request)
+        assert_problem(answer, "not-found")
+        assert (answer.headers["x-request-id"] == given) is kept
+
+
+def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
+    slow = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(100)]
+    for number, connection in enumerate(slow):
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\n{" if number % 2 else b"GET / HT"
+        )
+    answer, _ = send(server, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.status == 200
+    for connection in slow:
+        assert read_answer(connection).status == 408
+        connection.close()

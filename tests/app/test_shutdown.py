@@ -1,0 +1,148 @@
+"""SIGTERM: not ready at once, no request lost, exit code 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from app.http import BODY_LIMIT
+from tests.app.answers import assert_problem, read_answer
+from tests.app.servers import Server, StartServer
+
+
+class Client(threading.Thread):
+    """A polite keep-alive client: one request after the other, a new connection when it was told to close.
+
+    Any request that is not answered with 200 is a loss: a reset, a refused connection, a close without notice.
+    """
+
+    def __init__(self, server: Server, request: bytes, stop: threading.Event) -> None:
+        super().__init__()
+        self.server, self.request, self.stop = server, request, stop
+        self.answered = 0
+        self.told_to_close = 0
+        self.lost: list[str] = []
+
+    def run(self) -> None:
+        connection: socket.socket | None = None
+        while not self.stop.is_set():
+            try:
+                connection = connection or socket.create_connection(
+                    ("127.0.0.1", self.server.port), timeout=10
+                )
+                connection.sendall(self.request)
+                answer = read_answer(connection)
+                assert answer.status == 200, answer
+            except (OSError, AssertionError) as error:
+                self.lost.append(repr(error))
+                return
+            self.answered += 1
+            if answer.headers.get("connection") == "close":
+                self.told_to_close += 1
+                connection.close()
+                connection = None
+        if connection is not None:
+            connection.close()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_is_lost_under_load(start_server: StartServer, workers: str) -> None:
+    server = start_server(ECHO_WORKERS=workers, ECHO_GRACE_SECONDS="1.5", ECHO_DRAIN_SECONDS="5")
+    token, _ = server.new_token()
+    echo = (
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 12\r\n\r\n{"str": "x"}' % token.encode()
+    )
+    hello = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+    stop = threading.Event()
+    clients = [Client(server, echo if number % 3 else hello, stop) for number in range(24)]
+    for client in clients:
+        client.start()
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    # As a balancer would: it takes the target out while the grace period runs, and then sends it nothing more.
+    time.sleep(0.9)
+    stop.set()
+    for client in clients:
+        client.join(20)
+    assert server.process.wait(20) == 0
+    assert [loss for client in clients for loss in client.lost] == []
+    assert all(client.answered > 1 for client in clients)
+    assert all(client.told_to_close for client in clients)
+
+
+def test_not_ready_at_once_but_alive_and_serving(start_server: StartServer) -> None:
+    server = start_server(ECHO_GRACE_SECONDS="2")
+    token, _ = server.new_token()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as waiting:
+        server.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 1.5
+        while requests.get(f"{server.url}/readyz", timeout=5).status_code == 200:
+            assert time.monotonic() < deadline
+        waiting.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = read_answer(waiting)
+        assert_problem(answer, "not-ready")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["connection"] == "close"
+    assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    answered = server.echo(token)
+    assert (answered.status_code, answered.headers["Connection"]) == (200, "close")
+    assert server.process.wait(20) == 0
+
+
+def test_a_slow_upload_is_finished_after_accepting_stopped(start_server: StartServer) -> None:
+    server = start_server(ECHO_GRACE_SECONDS="0", ECHO_DRAIN_SECONDS="10")
+    token, _ = server.new_token()
+    body = b'{"str": "%b"}' % (b"x" * (BODY_LIMIT - 20))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+        slow.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % (token.encode(), len(body))
+        )
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        for start in range(0, len(body), 200_000):
+            time.sleep(0.15)
+            slow.sendall(body[start : start + 200_000])
+        answer = read_answer(slow)
+    assert (answer.status, answer.body) == (200, body)
+    assert server.process.wait(20) == 0
+
+
+def test_what_does_not_finish_in_time_is_cut_off(start_server: StartServer) -> None:
+    server = start_server(ECHO_DRAIN_SECONDS="0.5")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as stuck:
+        stuck.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        time.sleep(0.2)
+        assert server.terminate() == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal(start_server: StartServer, second: signal.Signals) -> None:
+    """SIGINT cuts the grace period short; another SIGTERM changes nothing."""
+    server = start_server(ECHO_GRACE_SECONDS="60" if second is signal.SIGINT else "1")
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    server.process.send_signal(second)
+    assert server.process.wait(20) == 0
+
+
+def test_no_worker_outlives_a_killed_parent(start_server: StartServer) -> None:
+    server = start_server()
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert children
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in children):  # noqa: PTH110
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
