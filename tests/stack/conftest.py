@@ -192,6 +192,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@pytest.fixture
+def unused_port() -> int:
+    return free_port()
+
+
 @pytest.fixture(scope="session")
 def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
@@ -252,7 +257,7 @@ def make_project(tmp_path: Path) -> Callable[[str], Project]:
         (root / "app" / "main.py").write_text("print('hello')\n")
         (root / "docker").mkdir()
         (root / "docker" / "Dockerfile").write_text(DOCKERFILE)
-        (root / "token.py").write_text(
+        (root / "make_token.py").write_text(
             "import json, os\n"
             "print(json.dumps({'id': 'id1', 'name': 'n', 'token': 'made-for-' + os.environ['TABLE']}))\n"
         )
@@ -265,7 +270,7 @@ stacks = ["registry", "data", "service"]
 url = "{url}"
 process_images = true
 [token]
-create = ["{{python}}", "token.py", "{{name}}"]
+create = ["{{python}}", "make_token.py", "{{name}}"]
 environment = {{ TABLE = "{{data.TableName}}" }}
 [tags]
 project = "echo-room"
