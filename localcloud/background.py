@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from localcloud.endpoint import Endpoint, identity, occupied
@@ -45,6 +46,7 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=Path(__file__).resolve().parent.parent,  # where `-m localcloud` is found
             )
         try:
             return _wait_until_ready(state, endpoint, process), True

@@ -35,8 +35,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "core.hypercorn_compat": ("install",),
     "core.router": ("extract_region",),
     "core.responses": (
-        "get_account_id", "get_region", "set_request_account_id", "set_request_region",
-        "now_iso",
+        "get_account_id", "get_region", "now_iso", "AccountRegionScopedDict", "request_scope", "set_request_account_id",
+        "set_request_region",
     ),
     "services.cloudformation": ("_stacks",),
     "services.cloudformation.engine": (
@@ -47,7 +47,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_ec2_apply_tags", "_physical_name", "_property_recreation",
     ),
     "services.cloudformation.stacks": (
-        "_add_event", "_deploy_stack_async", "_failed_operation", "_property_recreation", "_roll_back_operation",
+        "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource", "_property_recreation", "_roll_back_operation",
         "_runs_on_worker_thread", "_sends_back_failed_update", "_with_stack_tags",
     ),
     "services.cloudformation.changesets": (
@@ -59,19 +59,38 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.cloudformation.helpers": ("_error", "_xml"),
     "services.cloudwatch": ("_composite_alarms", "_delete_alarms", "_put_composite_alarm"),
     "services.ec2": (
-        "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress", "_create_flow_logs",
-        "_create_nat_gateway", "_delete_flow_logs", "_delete_nat_gateway", "_nat_gateways", "_release_address",
-        "_revoke_sg_egress", "_revoke_sg_ingress", "_security_groups", "_vpcs",
+        "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
+        "_create_flow_logs", "_create_nat_gateway", "_delete_flow_logs", "_delete_nat_gateway",
+        "_nat_gateways", "_release_address", "_revoke_sg_egress", "_revoke_sg_ingress", "_security_groups",
+        "_subnets", "_vpcs",
     ),
     "services.ecr": (
-        "_delete_repository", "_describe_images", "_find_image", "_get_authorization_token", "_layer_blobs",
-        "_manifest_blobs", "_registry_error", "_repo_uri", "_repositories", "_v2_put_manifest", "error_response_json",
+        "_delete_repository", "_describe_images", "error_response_json", "_find_image",
+        "_get_authorization_token", "_layer_blobs", "_manifest_blobs", "_registry_error", "_repo_uri",
+        "_repositories", "_resolve_manifest", "_v2_get_blob", "_v2_put_manifest",
     ),
     "services.ecs": (
-        "_create_service", "_delete_service", "_put_cluster_capacity_providers", "_register_task_definition",
-        "_services", "_tag_resource", "_tasks", "_untag_resource", "_update_service",
+        "_ACTION_MAP", "_awslogs_config", "_clusters", "_create_service", "_delete_service",
+        "_ensure_awslogs_stream", "error_response_json", "_get_docker", "_iso", "json_response",
+        "_launch_choice", "_list_tasks", "_make_deployment", "_maybe_mark_stopped",
+        "_put_cluster_capacity_providers", "_reconcile_service_tasks", "_recount_cluster",
+        "_refresh_service_state", "_register_task_definition", "_resolve_cluster_name",
+        "_resolve_container_secrets", "_resolve_service_ref", "_resolve_task", "_resolve_td_key",
+        "run_reentrant", "_run_task", "_sanitize", "_SecretResolutionError", "_services", "_stop_task",
+        "_sync_service_targets", "_tag_resource", "_tags", "_task_capacity", "_task_defs", "_tasks",
+        "_untag_resource", "_update_service",
     ),
     "services.waf": ("_associate_web_acl", "_disassociate_web_acl"),
+    "services.alb": (
+        "_ACTION_MAP", "_empty", "_error", "_lb_attrs", "_lbs", "_listener_attrs", "_listeners", "_p",
+        "_parse_targets_param", "_rules", "_targets", "_tg_attrs", "_tgs", "_xml",
+    ),
+    "services.cloudwatch_logs": (
+        "_put_log_events",
+    ),
+    "services.ecs_metadata": (
+        "register_container", "set_task_status", "unregister_token",
+    ),
 }  # fmt: skip
 
 

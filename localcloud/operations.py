@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from localcloud import emulator
@@ -22,6 +22,13 @@ class Operation:
 
     stack_name: str
     stack_id: str
+    is_update: bool = False
+    #: The physical ids of the resources the stack had before, by logical id.
+    previous: dict[str, str] = field(default_factory=dict)
+    rolling_back: bool = False
+    cleaning_up: bool = False
+    #: An event that is recorded only if the resource turns out to change.
+    held: Any = None
 
     @property
     def stack(self) -> dict[str, Any]:
@@ -62,9 +69,19 @@ def current() -> Operation:
     return _CURRENT.get()
 
 
-def begin(stack_name: str, stack_id: str) -> Operation:
-    """Make this the current operation of the running task and of the threads it starts."""
-    operation = Operation(stack_name, stack_id)
+def current_or_none() -> Operation | None:
+    """The operation that is running, None outside of one."""
+    return _CURRENT.get(None)
+
+
+def begin(stack_name: str, stack_id: str, previous_stack: dict[str, Any] | None) -> Operation:
+    """Make this the current operation of the running task and of the threads it starts.
+
+    `previous_stack` is what an update starts from, None for a create.
+    """
+    resources = (previous_stack or {}).get("_resources", {})
+    previous = {name: record["PhysicalResourceId"] for name, record in resources.items()}
+    operation = Operation(stack_name, stack_id, previous_stack is not None, previous)
     _CURRENT.set(operation)
     return operation
 
@@ -89,6 +106,15 @@ def on_loop(function: Callable[[], Result]) -> Result:
 
     _loop().call_soon_threadsafe(run, context=contextvars.copy_context())
     return done.result()
+
+
+def on_loop_or_here(function: Callable[[], Result]) -> Result:
+    """Call `function` on the event loop's thread, whichever thread this is."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return on_loop(function)
+    return function()
 
 
 def run_on_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:

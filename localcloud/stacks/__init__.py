@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from localcloud import resources
-from localcloud.stacks import changes, deploying, templates
+from localcloud.stacks import changes, deploying, events, templates
 
 
 def install(changed: Callable[[], None]) -> None:
@@ -13,4 +13,5 @@ def install(changed: Callable[[], None]) -> None:
     resources.install()
     templates.install()
     changes.install()
+    events.install(changed)
     deploying.install(changed)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from localcloud import emulator, operations
+
+log = logging.getLogger("localcloud.stacks")
 
 Tree = dict[str, Any]
 
@@ -30,16 +33,22 @@ def install(changed: Callable[[], None]) -> None:
     deploy = stacks._deploy_stack_async
 
     async def deploy_as_operation(stack_name: str, stack_id: str, *rest: Any, **named: Any) -> None:
-        operations.begin(stack_name, stack_id)
-        await deploy(stack_name, stack_id, *rest, **named)
-        changed()
+        operations.begin(stack_name, stack_id, named.get("previous_stack"))
+        try:
+            await deploy(stack_name, stack_id, *rest, **named)
+        except Exception:
+            # Nobody awaits this task: say it here, and do not leave a stack in progress for ever.
+            log.exception("the operation on stack %s broke off", stack_name)
+            close_abandoned(stack_id)
+            raise
+        finally:
+            changed()
 
     for module in (stacks, changesets, handlers):
         module._deploy_stack_async = deploy_as_operation
 
     _keep_failed_resources(stacks)
     _say_why_a_create_rolls_back(stacks, handlers)
-    _save_after_events(changed, stacks, changesets, handlers)
     _refuse_deletion_in_progress(handlers)
 
 
@@ -69,21 +78,13 @@ def _say_why_a_create_rolls_back(stacks: Any, handlers: Any) -> None:
             reason_override = (
                 f"The following resource(s) failed to create: [{failed}]. Rollback requested by user."
             )
+        running = operations.current_or_none()
+        if running is not None:
+            running.rolling_back = True
         await roll_back(name, stack_id, stack, operation, reason_override)
 
     for module in (stacks, handlers):
         module._roll_back_operation = with_reason
-
-
-def _save_after_events(changed: Callable[[], None], *modules: Any) -> None:
-    add_event = modules[0]._add_event
-
-    def add_and_save(*arguments: Any, **named: Any) -> None:
-        add_event(*arguments, **named)
-        changed()
-
-    for module in modules:
-        module._add_event = add_and_save
 
 
 def _refuse_deletion_in_progress(handlers: Any) -> None:
@@ -123,21 +124,22 @@ _ABANDONED = {
 }
 
 
-def close_abandoned() -> list[str]:
-    """End the operations that were running when the process died, so that their stacks can be deleted.
+def close_abandoned(stack_id: str | None = None) -> list[str]:
+    """End operations that nothing carries on any more, so that their stacks can be deleted.
 
-    Returns the names of the stacks concerned. Call it once, after the state was loaded.
+    All that are in progress, for use once after the state was loaded, or only the one of `stack_id`. Returns the
+    names of the stacks concerned.
     """
     stacks = emulator.module("services.cloudformation")._stacks
     responses = emulator.module("core.responses")
     closed = []
     for (account, region, name), stack in list(stacks.all_items()):
         status = _ABANDONED.get(stack["StackStatus"])
-        if status is None:
+        if status is None or stack_id not in (None, stack["StackId"]):
             continue
         responses.set_request_account_id(account)
         responses.set_request_region(region)
-        reason = "The local cloud stopped while this operation was running."
+        reason = "The local cloud stopped, or failed, while this operation was running (see its log)."
         stack["StackStatus"], stack["StackStatusReason"] = status, reason
         for record in stack.get("_resources", {}).values():
             if record["ResourceStatus"].endswith("_IN_PROGRESS"):
