@@ -50,9 +50,17 @@ def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     folder = tmp_path_factory.mktemp("ministack")
     port = free_port()
     variables = clean_environment(
-        BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), SERVICES="dynamodb", IOT_MTLS_ENABLED="0", SFTP_ENABLED="0",
-        PERSIST_STATE="0", STATE_DIR=str(folder), HOME=str(folder), TMPDIR=str(folder), **AWS,
-    )  # fmt: skip
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT=str(port),
+        SERVICES="dynamodb",
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        PERSIST_STATE="0",
+        STATE_DIR=str(folder),
+        HOME=str(folder),
+        TMPDIR=str(folder),
+        **AWS,
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ministack"], env=variables, cwd=folder, stdout=log, stderr=log

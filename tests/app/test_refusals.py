@@ -1,4 +1,5 @@
 """Every way a request is refused, on a real server: one table; `assert_problem` pins the whole shape."""
+# ruff: noqa: E501 - a table is read by the row
 
 from __future__ import annotations
 

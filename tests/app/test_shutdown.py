@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -20,7 +19,7 @@ from tests.app.servers import Server, StartServer
 class Client(threading.Thread):
     """A polite keep-alive client: one request after the other, a new connection when it was told to close.
 
-    Any request that is not answered with 200 is a loss: a reset, a refused connection, a close without notice.
+    Any request that is not answered with 200 is a loss: a reset, a refusal, a close without notice.
     """
 
     def __init__(self, server: Server, request: bytes, stop: threading.Event) -> None:
@@ -67,7 +66,7 @@ def test_no_request_is_lost_under_load(start_server: StartServer, workers: str) 
         client.start()
     time.sleep(0.5)
     server.process.send_signal(signal.SIGTERM)
-    # As a balancer would: it takes the target out while the grace period runs, and then sends it nothing more.
+    # As a balancer would: it takes the target out within the grace period, and then sends it nothing more.
     time.sleep(0.9)
     stop.set()
     for client in clients:
@@ -103,8 +102,8 @@ def test_a_slow_upload_is_finished_after_accepting_stopped(start_server: StartSe
     body = b'{"str": "%b"}' % (b"x" * (BODY_LIMIT - 20))
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
         slow.sendall(
-            b"POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n" % (token.encode(), len(body))
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (token.encode(), len(body))
         )
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
@@ -136,13 +135,12 @@ def test_a_second_signal(start_server: StartServer, second: signal.Signals) -> N
 
 def test_no_worker_outlives_a_killed_parent(start_server: StartServer) -> None:
     server = start_server()
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     assert children
     server.process.kill()
     server.process.wait()
     deadline = time.monotonic() + 10
-    while any(os.path.exists(f"/proc/{pid}") for pid in children):  # noqa: PTH110
+    while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.1)

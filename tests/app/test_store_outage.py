@@ -1,4 +1,4 @@
-"""The store hangs or refuses: known tokens serve for a while, everything else is 503; and revocation takes effect."""
+"""The store hangs or refuses: known tokens serve for a while, the rest is 503. Revocation takes effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.app.servers import Server, StartServer, add_token, run_app
 
 
 class Link:
-    """A TCP relay to the store that can be made to hang (accept, say nothing) or to refuse (close at once)."""
+    """A TCP relay to the store that can be made to hang (say nothing) or to refuse (close at once)."""
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
