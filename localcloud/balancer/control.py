@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -66,13 +67,22 @@ def bind(port: int) -> socket.socket:
 class Balancer:
     """All listeners and target groups of this local cloud. Lives on the event loop."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
+    def __init__(self) -> None:
+        self._observers: list[Callable[[], None]] = []
+        self._complained: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, _Running] = {}
         self._groups: dict[str, Group] = {}
         self._watch: asyncio.Task[None] | None = None
         self.closing = False
+
+    def observe(self, observer: Callable[[], None]) -> None:
+        """Call `observer` whenever a target's health changes or a target has finished draining."""
+        self._observers.append(observer)
+
+    def _changed(self) -> None:
+        for observer in self._observers:
+            observer()
 
     # --- listeners -----------------------------------------------------------------------------------------------
 
@@ -110,10 +120,8 @@ class Balancer:
 
     def _settings(self, arn: str) -> Settings | None:
         alb = _alb()
-        for key, record in alb._listeners.all_items():
-            if key[2] == arn:
-                break
-        else:
+        record = next((record for key, record in alb._listeners.all_items() if key[2] == arn), None)
+        if record is None:
             return None
         rules = [rule for rule in alb._rules.all_values() if rule.get("ListenerArn") == arn]
         of_lb = _attributes(alb._lb_attrs, record["LoadBalancerArn"])
@@ -211,7 +219,9 @@ class Balancer:
                 try:
                     self.listener_stored(arn, record)
                 except PortTakenError as exc:
-                    log.error("%s", exc)
+                    if arn not in self._complained:
+                        log.error("%s", exc)
+                    self._complained.add(arn)
         groups = {key[2] for key, _ in alb._tgs.all_items()}
         for arn in [arn for arn in self._groups if arn not in groups]:
             self._groups.pop(arn).close()
@@ -261,18 +271,19 @@ def current() -> Balancer:
     return _current
 
 
-def install(changed: Callable[[], None] = lambda: None) -> Balancer:
-    """Serve MiniStack's load balancers; call on the event loop, after the state was loaded.
+def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None]) -> None:
+    """Take MiniStack's load balancers over; on the event loop, before the saved state is loaded.
 
-    `changed` is called whenever a target's health changes or a target finished draining.
+    `changed` is called whenever the records changed by themselves.
     """
+    del state_dir, gateway_url, cloud_id, changed
     global _current
     alb = _alb()
     responses = emulator.module("core.responses")
     base = responses.AccountRegionScopedDict
-    balancer = _current = Balancer(changed)
+    balancer = _current = Balancer()
 
-    class Listeners(base):  # type: ignore[misc]
+    class Listeners(base):  # type: ignore[misc, valid-type]
         __slots__ = ()
 
         def __setitem__(self, key: str, value: dict[str, Any]) -> None:
@@ -285,8 +296,16 @@ def install(changed: Callable[[], None] = lambda: None) -> Balancer:
     alb._listeners = listeners
     # `describe` and the balancer's own listings must name the address that answers.
     _replace_handlers(alb, balancer)
-    balancer.start()
-    return balancer
+
+
+async def start() -> None:
+    """Open the listeners there are records of, and check their targets."""
+    current().start()
+
+
+def sweep(state_dir: Path, cloud_id: str) -> None:
+    """Nothing: sockets end with their process."""
+    del state_dir, cloud_id
 
 
 async def stop() -> None:

@@ -239,9 +239,9 @@ class _Exchange:
                 forwarded.append(value)
             elif lower == b"x-amzn-trace-id":
                 trace = value
-            elif lower in (b"x-forwarded-proto", b"x-forwarded-port", b"content-length"):
-                continue
-            elif settings.drop_invalid_headers and not name.replace(b"-", b"").isalnum():
+            elif lower in (b"x-forwarded-proto", b"x-forwarded-port", b"content-length") or (
+                settings.drop_invalid_headers and not name.replace(b"-", b"").isalnum()
+            ):
                 continue
             else:
                 headers.append((name, value))

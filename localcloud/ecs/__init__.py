@@ -1,0 +1,17 @@
+"""ECS: tasks that really run, as processes or containers, and services that deploy them.
+
+`install` takes MiniStack's ECS over before the saved state is loaded, `start` brings services back after that, `stop`
+ends every task, and `sweep` what a killed cloud left.
+"""
+
+from localcloud.ecs.control import (
+    Cloud,
+    ServiceDeploymentFailed,
+    install,
+    start,
+    stop,
+    sweep,
+    wait_service_stable,
+)
+
+__all__ = ["Cloud", "ServiceDeploymentFailed", "install", "start", "stop", "sweep", "wait_service_stable"]

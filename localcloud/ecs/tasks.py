@@ -1,0 +1,357 @@
+"""The life of a task: from PROVISIONING to STOPPED, as the ECS agent leads it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from localcloud import balancer, emulator
+from localcloud.ecs import health
+from localcloud.ecs.containers import Engine, EngineError
+from localcloud.ecs.images import CannotPullError, look_up, unpack
+from localcloud.ecs.logs import LogStream
+from localcloud.ecs.processes import ProcessContainer, free_address
+from localcloud.ecs.records import Record, ecs, move, now
+
+log = logging.getLogger("localcloud.ecs")
+
+_STOP_TIMEOUT = 30.0
+_STARTS_AT_ONCE = 8
+
+
+class Container(Protocol):
+    """A started container, whatever runs it."""
+
+    runtime_id: str
+
+    async def wait(self) -> int:
+        """Its exit code, when it ends."""
+
+    async def stop(self, seconds: float) -> None:
+        """End it; by force after `seconds`."""
+
+    async def execute(self, command: list[str], seconds: float) -> int:
+        """Run a command in it."""
+
+
+class StartError(Exception):
+    """A task that cannot start; the message is its stopped reason."""
+
+
+class Tasks:
+    """Runs every task of this local cloud. Lives on the event loop."""
+
+    def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[[], None]) -> None:
+        self.state, self.port, self.cloud_id = state, port, cloud_id
+        self.changed = changed
+        self.records = state / "tasks"
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping: dict[str, asyncio.Event] = {}
+        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
+        self.engine: Any = None
+
+    def launch(self, task: Record, definition: Record, account: str, region: str) -> None:
+        """Start a task whose record was just stored."""
+        arn = task["taskArn"]
+        self._stopping[arn] = asyncio.Event()
+        running = asyncio.get_running_loop().create_task(_Life(self, task, definition, account, region).run())
+        self._running[arn] = running
+        running.add_done_callback(lambda _: self._ended(arn))
+
+    def _ended(self, arn: str) -> None:
+        self._running.pop(arn, None)
+        self._stopping.pop(arn, None)
+        self.changed()
+
+    def stop(self, task: Record, reason: str, code: str) -> None:
+        """Ask a task to stop; it goes on for as long as draining and its containers take."""
+        if task["desiredStatus"] == "STOPPED":
+            return
+        task.update(desiredStatus="STOPPED", stoppedReason=reason, stopCode=code, stoppingAt=now())
+        task["version"] = int(task.get("version") or 1) + 1
+        if event := self._stopping.get(task["taskArn"]):
+            event.set()
+        self.changed()
+
+    def stopping(self, arn: str) -> asyncio.Event:
+        """Set when the task is to stop."""
+        return self._stopping[arn]
+
+    async def close(self) -> None:
+        """Stop every task, for the end of the local cloud; services keep their desired counts."""
+        for event in self._stopping.values():
+            event.set()
+        if self._running:
+            await asyncio.gather(*list(self._running.values()), return_exceptions=True)
+
+
+class _Life:
+    def __init__(self, tasks: Tasks, task: Record, definition: Record, account: str, region: str) -> None:
+        self.tasks, self.task, self.definition = tasks, task, definition
+        self.account, self.region = account, region
+        self.id = task["taskArn"].rsplit("/", 1)[1]
+        self.containers: list[tuple[Record, Record, Container]] = []
+        self.waits: dict[asyncio.Task[int], int] = {}
+        self.checks: list[asyncio.Task[None]] = []
+        self.streams: list[LogStream] = []
+        self.tokens: list[str] = []
+
+    def _scope(self) -> Any:
+        return emulator.module("core.responses").request_scope(self.account, self.region)
+
+    async def run(self) -> None:
+        task = self.task
+        try:
+            try:
+                async with self.tasks._starts:
+                    if task["desiredStatus"] == "RUNNING":
+                        await self._start()
+                if task["desiredStatus"] == "RUNNING":
+                    await self._watch()
+            except (StartError, CannotPullError, EngineError) as exc:
+                self._fail("TaskFailedToStart", str(exc))
+            except OSError as exc:
+                self._fail(
+                    "TaskFailedToStart",
+                    f"CannotStartContainerError: {exc.strerror or exc}: {exc.filename or ''}",
+                )
+        except Exception as exc:
+            log.exception("task %s", self.id)
+            self._fail("TaskFailedToStart", f"InternalError: {exc}")
+        finally:
+            await self._end()
+
+    def _fail(self, code: str, reason: str) -> None:
+        if self.task["desiredStatus"] == "RUNNING":
+            log.warning("task %s: %s", self.id, reason)
+            self.tasks.stop(self.task, reason, code)
+
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        task, definitions = self.task, self.definition["containerDefinitions"]
+        move(task, "PENDING", pullStartedAt=now())
+        ports = [int(p["containerPort"]) for d in definitions for p in d.get("portMappings") or []]
+        address, mapped = "", {port: port for port in ports}
+        for definition, shown in zip(definitions, task["containers"], strict=True):
+            definition = self._overridden(definition)
+            with self._scope():
+                image = look_up(definition["image"], self.tasks.port)
+                secret_values = self._secrets(definition)
+                config = self._log_config(definition)
+            stream = LogStream(config, self.account, self.region)
+            self.streams.append(stream)
+            environment = {e["name"]: str(e["value"]) for e in definition.get("environment") or []}
+            environment.update(secret_values)
+            if image:
+                shown["imageDigest"] = image.digest
+            container: Any
+            if image and image.is_process:
+                root = await asyncio.to_thread(self._unpack, image)
+                if not address:
+                    address, mapped = free_address(ports)
+                record = self.tasks.records / f"{self.id}-{definition['name']}.json"
+                container = ProcessContainer(definition["name"], image, root, record)
+                gateway = f"http://127.0.0.1:{self.tasks.port}"
+            else:
+                engine = self.tasks.engine = self.tasks.engine or Engine(
+                    self.tasks.state, self.tasks.port, self.tasks.cloud_id
+                )
+                container = await engine.container(self.id, definition, self.definition, image)
+                gateway = engine.gateway
+            environment.update(self._given(definition, shown, gateway))
+            started = await container.start(definition, environment, address, mapped, stream.write)
+            address = address or started
+            self.containers.append((definition, shown, container))
+            shown.update(runtimeId=container.runtime_id, lastStatus="RUNNING")
+            waiting = asyncio.ensure_future(container.wait())
+            self.waits[waiting] = len(self.containers) - 1
+            if check := definition.get("healthCheck"):
+                watching = health.watch(container, check, lambda state, s=shown: self._health(s, state))  # type: ignore[misc]
+                self.checks.append(asyncio.ensure_future(watching))
+        task["_container_ip"] = address
+        task["_ports"] = {str(k): v for k, v in mapped.items()}
+        attachment = task["attachments"][0]
+        attachment.update(status="ATTACHED")
+        attachment["details"] += [
+            {"name": "networkInterfaceId", "value": f"eni-{self.id[:17]}"},
+            {"name": "privateIPv4Address", "value": address},
+        ]
+        for shown in task["containers"]:
+            shown["networkInterfaces"] = [{"attachmentId": attachment["id"], "privateIpv4Address": address}]
+        if task["desiredStatus"] == "RUNNING":
+            move(task, "RUNNING", pullStoppedAt=now(), startedAt=now(), _started=time.monotonic())
+            emulator.module("services.ecs_metadata").set_task_status(task["taskArn"], known_status="RUNNING")
+        self.tasks.changed()
+
+    def _unpack(self, image: Any) -> Path:
+        with self._scope():
+            return unpack(image, self.tasks.state / "images")
+
+    def _overridden(self, definition: Record) -> Record:
+        overrides = self.task["overrides"].get("containerOverrides") or []
+        mine: Record = next((o for o in overrides if o.get("name") == definition["name"]), {})
+        merged = {**definition, **{k: mine[k] for k in ("command", "cpu", "memory") if k in mine}}
+        environment = {e["name"]: e for e in definition.get("environment") or []}
+        environment.update({e["name"]: e for e in mine.get("environment") or []})
+        merged["environment"] = list(environment.values())
+        return merged
+
+    def _secrets(self, definition: Record) -> dict[str, str]:
+        try:
+            found: dict[str, str] = ecs()._resolve_container_secrets(definition)
+        except ecs()._SecretResolutionError as exc:
+            raise StartError(
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+                f"failed: {exc}"
+            ) from exc
+        return found
+
+    def _log_config(self, definition: Record) -> Record | None:
+        config: Record | None = ecs()._awslogs_config(definition, self.id, self.id)
+        if config is None:
+            return None
+        responses = emulator.module("core.responses")
+        with responses.request_scope(self.account, config.get("region") or self.region):
+            if not ecs()._ensure_awslogs_stream(config):
+                raise StartError(
+                    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 "
+                    "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log "
+                    f"group does not exist: {config['group']}"
+                )
+        return config
+
+    def _given(self, definition: Record, shown: Record, gateway: str) -> dict[str, str]:
+        """What the agent gives a container, and its place in the metadata endpoint."""
+        token = secrets.token_urlsafe(24)
+        self.tokens.append(token)
+        family, _, revision = self.task["taskDefinitionArn"].rsplit("/", 1)[1].rpartition(":")
+        common: dict[str, Any] = {"DesiredStatus": "RUNNING", "KnownStatus": "PENDING"}
+        emulator.module("services.ecs_metadata").register_container(
+            token,
+            self.task["taskArn"],
+            task_payload={
+                **common,
+                "Cluster": self.task["clusterArn"],
+                "TaskARN": self.task["taskArn"],
+                "Family": family,
+                "Revision": revision,
+                "AvailabilityZone": self.task["availabilityZone"],
+                "LaunchType": self.task["launchType"],
+                "ServiceName": self.task["group"].removeprefix("service:"),
+            },
+            container_payload={
+                **common,
+                "KnownStatus": "RUNNING",
+                "DockerId": self.id,
+                "Name": definition["name"],
+                "Image": definition["image"],
+                "ImageID": shown.get("imageDigest", ""),
+                "ContainerARN": shown["containerArn"],
+                "Type": "NORMAL",
+                "Labels": {
+                    "com.amazonaws.ecs.cluster": self.task["clusterArn"],
+                    "com.amazonaws.ecs.container-name": definition["name"],
+                    "com.amazonaws.ecs.task-arn": self.task["taskArn"],
+                    "com.amazonaws.ecs.task-definition-family": family,
+                    "com.amazonaws.ecs.task-definition-version": revision,
+                },
+            },
+        )
+        return {
+            "AWS_ENDPOINT_URL": gateway,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{gateway}/v4/{token}",
+        }
+
+    # --- run -----------------------------------------------------------------------------------------------------
+
+    def _health(self, shown: Record, state: str) -> None:
+        shown["healthStatus"] = state
+        states = [
+            s["healthStatus"]
+            for d, s, _ in self.containers
+            if d.get("healthCheck") and d.get("essential", True)
+        ]
+        self.task["healthStatus"] = (
+            "UNHEALTHY" if "UNHEALTHY" in states else "HEALTHY" if set(states) == {"HEALTHY"} else "UNKNOWN"
+        )
+        self.task["version"] += 1
+        self.tasks.changed()
+
+    async def _watch(self) -> None:
+        """Until the task is to stop, or an essential container exits."""
+        told = asyncio.ensure_future(self.tasks.stopping(self.task["taskArn"]).wait())
+        waits: set[asyncio.Future[Any]] = {told, *self.waits}
+        try:
+            while len(waits) > 1:
+                done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                if told in done:
+                    return
+                for ended in done:
+                    definition, shown, _ = self.containers[self.waits[ended]]  # type: ignore[index]
+                    shown.update(lastStatus="STOPPED", exitCode=ended.result())
+                    if definition.get("essential", True):
+                        self.tasks.stop(
+                            self.task, "Essential container in task exited", "EssentialContainerExited"
+                        )
+                        return
+            self.tasks.stop(self.task, "Essential container in task exited", "EssentialContainerExited")
+        finally:
+            told.cancel()
+
+    # --- end -----------------------------------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        task = self.task
+        task["desiredStatus"] = "STOPPED"
+        move(task, "DEACTIVATING")
+        self.tasks.changed()
+        with suppress(RuntimeError):
+            await self._leave_balancer()
+        for check in self.checks:
+            check.cancel()
+        move(task, "STOPPING")
+        await asyncio.gather(
+            *(
+                container.stop(float(definition.get("stopTimeout") or _STOP_TIMEOUT))
+                for definition, _, container in self.containers
+            ),
+            return_exceptions=True,
+        )
+        for waiting, index in self.waits.items():
+            shown = self.containers[index][1]
+            result = (await asyncio.gather(waiting, return_exceptions=True))[0]
+            shown.update(lastStatus="STOPPED")
+            if isinstance(result, int):
+                shown.setdefault("exitCode", result)
+        for shown in task["containers"]:
+            shown["lastStatus"] = "STOPPED"
+        for stream in self.streams:
+            stream.close()
+        metadata = emulator.module("services.ecs_metadata")
+        for token in self.tokens:
+            metadata.unregister_token(token)
+        for attachment in task["attachments"]:
+            attachment["status"] = "DELETED"
+        move(task, "STOPPED", stoppedAt=now(), executionStoppedAt=now())
+        self.tasks.changed()
+
+    async def _leave_balancer(self) -> None:
+        running = balancer.current()
+        for arn, address, port in self.task["_targets"]:
+            running.deregister(arn, address, port)
+        # A container that is gone cannot finish anything, and the cloud's own end should not take so long.
+        while any(running.health(*target)[0] == "draining" for target in self.task["_targets"]):
+            if all(waiting.done() for waiting in self.waits):
+                return
+            await asyncio.sleep(0.02)
