@@ -13,20 +13,20 @@ from typing import Any
 from localcloud.endpoint import Endpoint, identity, occupied
 from localcloud.state import StateDir, StateError
 
-#: How long `up` waits for the process to answer, and `down` for it to end by itself, in seconds. Tasks may take
-#: their whole StopTimeout (120 s at most) to leave.
+#: How long `up` waits for the process to answer, and `down` for it to end by itself, in seconds. Tasks may
+#: take their whole StopTimeout (120 s at most) to leave.
 READY_SECONDS = 30.0
 STOP_SECONDS = 140.0
 
 
-class CannotStart(RuntimeError):
+class CannotStartError(RuntimeError):
     """The process did not come up; the message says why."""
 
 
 def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
-    """Start the process unless it runs already; returns what it says of itself and whether it was started now.
+    """Start the process unless it runs already; returns what it says of itself and whether it started now.
 
-    Raises CannotStart when the port is taken or the process ends early, StateError when the directory
+    Raises CannotStartError when the port is taken or the process ends early, StateError when the directory
     cannot be used.
     """
     state.check(endpoint)
@@ -34,7 +34,7 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
         pid = state.running_pid()
         if pid is not None:
             return _wait_until_ready(state, endpoint, None), False
-        _refuse_taken_port(state, endpoint)
+        _refuse_taken_port(endpoint)
         state.prepare(endpoint)
         command = [
             sys.executable, "-m", "localcloud", "serve", "--endpoint", endpoint.url, "--state-dir", str(state.path),
@@ -56,16 +56,16 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
             raise
 
 
-def _refuse_taken_port(state: StateDir, endpoint: Endpoint) -> None:
+def _refuse_taken_port(endpoint: Endpoint) -> None:
     answers = identity(endpoint)
     if answers:
-        raise CannotStart(
+        raise CannotStartError(
             f"port {endpoint.port} belongs to the local cloud of another state directory, {answers['state_dir']} "
             f"(process {answers['pid']}). Stop that one with `python -m localcloud down --state-dir "
             f"{answers['state_dir']}`, or choose another port with --endpoint."
         )
     if answers is not None or occupied(endpoint):
-        raise CannotStart(
+        raise CannotStartError(
             f"port {endpoint.port} is taken by another program. Stop it, or choose another port with "
             f"--endpoint http://127.0.0.1:PORT."
         )
@@ -80,14 +80,16 @@ def _wait_until_ready(
         if answers and answers.get("state_dir") == str(state.path):
             return answers
         if process is not None and process.poll() is not None:
-            raise CannotStart(
+            raise CannotStartError(
                 f"the local cloud ended while starting (exit code {process.returncode}). The end of {state.log}:\n"
                 f"{state.log_tail()}"
             )
         if process is None and state.running_pid() is None:
-            raise CannotStart(f"the local cloud ended meanwhile. The end of {state.log}:\n{state.log_tail()}")
+            raise CannotStartError(
+                f"the local cloud ended meanwhile. The end of {state.log}:\n{state.log_tail()}"
+            )
         time.sleep(0.05)
-    raise CannotStart(
+    raise CannotStartError(
         f"the local cloud did not answer on {endpoint.url} within {READY_SECONDS:.0f} s. The end of {state.log}:\n"
         f"{state.log_tail()}"
     )
@@ -132,9 +134,9 @@ def _wait_until_stopped(state: StateDir, timeout: float) -> bool:
 
 def sweep(state: StateDir) -> None:
     """End the tasks and containers that a dead process of this state directory left."""
-    from localcloud.server import _beside
+    from localcloud.server import beside
 
     meta = state.read_meta()
     if meta:
-        for part in _beside():
+        for part in beside():
             part.sweep(state.path, meta["id"])

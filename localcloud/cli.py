@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from localcloud import background
+from localcloud.emulator import EmulatorError
 from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
@@ -28,7 +29,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     def run(endpoint: str, state_dir: Path, **options: Any) -> None:
         try:
             command(endpoint=Endpoint.parse(endpoint), state=StateDir.at(state_dir), **options)
-        except (EndpointError, StateError, background.CannotStart, PermissionError) as exc:
+        except (EndpointError, StateError, EmulatorError, background.CannotStartError, OSError) as exc:
             raise click.ClickException(str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise click.Abort from exc

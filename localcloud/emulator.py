@@ -35,7 +35,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "core.hypercorn_compat": ("install",),
     "core.router": ("extract_region",),
     "core.responses": (
-        "get_account_id", "get_region", "now_iso", "AccountRegionScopedDict", "request_scope", "set_request_account_id",
+        "get_account_id", "get_region", "now_iso", "new_uuid", "AccountRegionScopedDict", "request_scope", "set_request_account_id",
         "set_request_region",
     ),
     "services.cloudformation": ("_stacks",),

@@ -6,7 +6,6 @@ What runs beside the gateway is installed, and stopped, here and nowhere else: `
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import os
 import signal
@@ -89,8 +88,8 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         saver = Saver(state.emulator)
         autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
         registry.install(state.blobs, endpoint)
-        beside = _beside()
-        for part in beside:
+        parts = beside()
+        for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)
         stacks.install(saver.changed)
         emulator.module("app")._load_persisted_state()
@@ -98,25 +97,23 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
             log.warning("the last operation of stack %s had not ended", name)
         saving = asyncio.create_task(saver.run(), name="saver")
         stack.push_async_callback(_ended, saving)
-        for part in beside:
+        for part in parts:
             # Pushed first: a start that failed half-way must be undone as well.
             stack.push_async_callback(part.stop)
             await part.start()
         yield saver
 
 
-def _beside() -> list[Any]:
-    """What runs tasks and balances their load, in the order they start.
+def beside() -> tuple[Any, ...]:
+    """What balances load and runs tasks, in the order they start; they stop in the reverse order.
 
     Each has `install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None])`, called before
     the saved state is loaded; `async start()`, called after that; `async stop()`; and `sweep(state_dir: Path,
-    cloud_id: str)`, called without a running event loop by `down` once the process is gone.
+    cloud_id: str)`, called without an event loop once the process is gone.
     """
-    return [
-        importlib.import_module(f"localcloud.{name}")
-        for name in ("balancer", "ecs")
-        if importlib.util.find_spec(f"localcloud.{name}") is not None
-    ]
+    from localcloud import balancer, ecs
+
+    return (balancer, ecs)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

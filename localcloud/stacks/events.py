@@ -115,7 +115,6 @@ def _cleanup_event(operation: operations.Operation) -> list[Event]:
     if operation.cleaning_up:
         return []
     operation.cleaning_up = True
-    operation.stack["StackStatus"] = _CLEANUP
     return [
         (
             operation.stack_id,
@@ -132,4 +131,5 @@ def _cleanup_event(operation: operations.Operation) -> list[Event]:
 
 def _begin_cleanup(operation: operations.Operation, add: Callable[..., None]) -> None:
     for event in _cleanup_event(operation):
+        operation.stack["StackStatus"] = _CLEANUP
         add(*event)
