@@ -58,6 +58,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "timeout": math.ceil(settings.body_seconds) + 30,
             # How long the arbiter lets workers drain; they take grace + drain at most.
             "graceful_timeout": math.ceil(stop_seconds) + _MARGIN_SECONDS,
+            # The workers' heartbeat: in memory, because a read-only root has no temporary folder and a disk can stall.
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "preload_app": True,  # memory is shared; the store is opened after the fork
             "asgi_loop": "auto",
             "asgi_lifespan": "on",
