@@ -237,6 +237,7 @@ class DockerContainer:
         self._definition, self._task_definition = definition, task_definition
         self._container: Any = None
         self.runtime_id = ""
+        self._ended = asyncio.Event()
 
     async def start(
         self,
@@ -318,6 +319,12 @@ class DockerContainer:
 
     async def wait(self) -> int:
         """Its exit code, when it ends."""
+        try:
+            return await self._wait()
+        finally:
+            self._ended.set()
+
+    async def _wait(self) -> int:
         while True:
             try:
                 result = await _in_thread(lambda: self._container.wait(timeout=3600))
@@ -339,7 +346,9 @@ class DockerContainer:
             return
         try:
             await self._engine.call(lambda: container.stop(timeout=int(seconds)), "stop", seconds + 20)
-            await asyncio.sleep(0.1)
+            # Removed only when its end was seen: the exit code goes with it.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 5)
         finally:
             await self._engine.call(lambda: container.remove(force=True, v=True), "remove")
 

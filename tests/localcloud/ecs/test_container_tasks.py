@@ -1,0 +1,97 @@
+"""Tasks as containers on a started cloud; needs a Docker engine and an image with Python in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+from cloud_harness import SERVICE, LocalCloud, until
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    import docker
+
+    try:
+        return docker.from_env(timeout=20)
+    except docker.errors.DockerException as exc:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no Docker engine answers: {exc}")
+
+
+@pytest.fixture(scope="module")
+def image(engine: Any) -> str:
+    for name in ("echo-room-base:trixie", "tbase:latest"):
+        if engine.images.list(name=name):
+            return name
+    if os.environ.get("CI") == "true":
+        pytest.fail("no local image with Python (docker/base-image.sh makes echo-room-base:trixie)")
+    pytest.skip("no local image with Python (docker/base-image.sh makes echo-room-base:trixie)")
+
+
+def _definition(cloud: LocalCloud, image: str, version: str) -> str:
+    cloud.task_definition(image)
+    arn: str = cloud.client("ecs").register_task_definition(
+        family="tiny", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+        containerDefinitions=[
+            {
+                "name": "web", "image": image, "essential": True, "stopTimeout": 5, "readonlyRootFilesystem": True,
+                "user": "10001:10001", "entryPoint": ["python3", "-c"], "command": [SERVICE],
+                "linuxParameters": {"initProcessEnabled": True}, "portMappings": [{"containerPort": 8080}],
+                "environment": [
+                    {"name": "VERSION", "value": version}, {"name": "LISTEN", "value": "0.0.0.0"},
+                    {"name": "PORT", "value": "8080"},
+                ],
+                "healthCheck": {"command": ["CMD", "python3", "-c", "pass"], "interval": 5, "startPeriod": 5},
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {
+                        "awslogs-group": "/tiny", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t",
+                    },
+                },
+            }
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+    return arn
+
+
+def test_the_whole_life_of_a_service_in_containers(cloud: LocalCloud, engine: Any, image: str) -> None:
+    identity = json.loads((cloud.state / "cloud.json").read_text())["id"]
+
+    def mine() -> list[Any]:
+        found: list[Any] = engine.containers.list(
+            all=True, filters={"label": f"io.echo-room.localcloud={identity}"}, ignore_removed=True
+        )
+        return found
+
+    cloud.service(_definition(cloud, image, "one"), cloud.balancer(), grace=30)
+    cloud.stable(seconds=90)
+    assert len(mine()) == 3, "two tasks and the relay"
+    assert cloud.get("/") == (200, b"one")
+    # Through the relay: the only way out there is.
+    assert json.loads(cloud.get("/metadata")[1])["Family"] == "tiny"
+    assert {task["healthStatus"] for task in cloud.tasks()} == {"HEALTHY"}
+    stream = f"t/web/{cloud.tasks()[0]['taskArn'].rsplit('/', 1)[1]}"
+    logs = cloud.client("logs")
+    until(lambda: logs.get_log_events(logGroupName="/tiny", logStreamName=stream)["events"])
+
+    cloud.client("ecs").update_service(
+        cluster="c", service="s", taskDefinition=_definition(cloud, image, "two")
+    )
+    cloud.stable(seconds=90)
+    assert cloud.get("/") == (200, b"two")
+
+    until(lambda: json.loads((cloud.state / "emulator" / "cloudwatch_logs.json").read_text())["payload"])
+    os.kill(cloud.pid, signal.SIGKILL)
+    cloud.up()
+    cloud.stable(seconds=90)
+    assert len(mine()) == 3
+    cloud.down()
+    assert mine() == []
+    assert engine.networks.list(filters={"label": f"io.echo-room.localcloud={identity}"}) == []
