@@ -58,7 +58,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             "timeout": math.ceil(settings.body_seconds) + 30,
             # How long the arbiter lets workers drain; they take grace + drain at most.
             "graceful_timeout": math.ceil(stop_seconds) + _MARGIN_SECONDS,
-            # The workers' heartbeat: in memory, because a read-only root has no temporary folder and a disk can stall.
+            # The workers' heartbeat: in memory, because a read-only root has no temporary folder and a disk
+            # can stall.
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
             "preload_app": True,  # memory is shared; the store is opened after the fork
             "asgi_loop": "auto",
@@ -105,10 +106,7 @@ def check_address(host: str, port: int) -> None:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM; ends by SystemExit. Raises ServeError or StoreUnavailable before it starts."""
     check_address(settings.host, settings.port)
-    if settings.store == "sqlite":
-        # Made (or refused) here, once, and not by every worker at the same moment.
-        open_store(settings).close()
-    else:
-        import app.store.dynamodb  # noqa: F401 - in the parent, so that the workers share its memory
-
+    # A file is made (or refused) here, once, and not by every worker at the same moment; a missing region is
+    # said on one line; and the client library, if there is one, is in memory that the workers share.
+    open_store(settings).close()
     Server(settings).run()

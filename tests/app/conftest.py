@@ -21,8 +21,8 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """A function that starts servers with the given settings; they end with the test."""
     servers: list[Server] = []
 
-    def starter(**environment: str) -> Server:
-        server = start(tmp_path / f"server{len(servers)}", **environment)
+    def starter(wait_for: str = "/readyz", **environment: str) -> Server:
+        server = start(tmp_path / f"server{len(servers)}", wait_for=wait_for, **environment)
         servers.append(server)
         return server
 

@@ -95,7 +95,7 @@ def add_token(store: Store, expires_at: int | None = None) -> tuple[str, TokenRe
 StartServer = Callable[..., Server]
 
 
-def start(folder: Path, wait_for: str = "/readyz", **environment: str) -> Server:
+def start(folder: Path, *, wait_for: str = "/readyz", **environment: str) -> Server:
     """Start a server and wait until `wait_for` answers 200."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)

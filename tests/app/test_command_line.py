@@ -88,8 +88,11 @@ def test_an_unreachable_store_is_one_line() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_missing_region_is_one_line() -> None:
-    result = run_app("token", "list", ECHO_STORE="dynamodb", AWS_CONFIG_FILE="/nonexistent")
+@pytest.mark.parametrize("command", [["token", "list"], ["serve"]])
+def test_a_missing_region_is_one_line(command: list[str]) -> None:
+    result = run_app(
+        *command, ECHO_PORT=str(free_port()), ECHO_STORE="dynamodb", AWS_CONFIG_FILE="/nonexistent"
+    )
     assert result.returncode == 1
     assert result.stderr == "error: cannot use DynamoDB: You must specify a region.\n"
 

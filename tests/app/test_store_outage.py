@@ -135,6 +135,21 @@ def test_revocation_takes_effect_on_every_process(
     assert first.echo(made["token"]).status_code == second.echo(made["token"]).status_code == 401
 
 
+def test_a_store_that_is_down_at_the_start_keeps_the_server_alive_and_not_ready(
+    start_server: StartServer, dynamodb_environment: dict[str, str], link: Link
+) -> None:
+    link.mode = "refuse"
+    environment = dynamodb_environment | {"AWS_ENDPOINT_URL": link.url, "ECHO_STORE_TIMEOUT_SECONDS": "0.3"}
+    server = start_server(wait_for="/healthz", **environment)
+    response = requests.get(f"{server.url}/readyz", timeout=5)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    assert_problem(Answer(response.status_code, headers, response.content), "not-ready")
+    assert_problem(answer_to(server, tokens.make()), "store-unavailable")
+    link.mode = "through"
+    wait_for(lambda: run_probe(server)() == 200)
+    assert server.terminate() == 0
+
+
 def test_expiry_takes_effect_while_cached(start_server: StartServer) -> None:
     server = start_server()
     token, _ = server.new_token(expires_at=int(time.time()) + 2)
