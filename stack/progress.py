@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _STACK = "AWS::CloudFormation::Stack"
 # How often ECS, the balancer and the logs are asked, in seconds.
 _LOOK_EVERY = 2.0
+# After how many silent seconds a log gets a line that says what is waited for.
+_HEARTBEAT = 20.0
 _DONE_WORDS = {
     "CREATE_COMPLETE": "created",
     "UPDATE_COMPLETE": "updated",
@@ -57,8 +59,9 @@ class Follower:
         self._seen = {event["EventId"] for event in verdict.all_events(cloud, stack.id)}
         self._collector = Collector(cloud, stack.id)
         self._collector.remember_stopped()
-        self._busy: dict[str, float] = {}
+        self._busy: set[str] = set()
         self._saw_end = False
+        self._spoke = time.monotonic()
 
     def follow(self, verb: str, start: Callable[[], None]) -> Outcome:
         """Call `start`, then report until the stack rests. `verb` names the operation ("Creating ...").
@@ -84,7 +87,9 @@ class Follower:
                     if ended:
                         return Outcome(ended, events, self._collector.evidence)
                     if status:
-                        status.update(self._live(f"{verb} {name}", started))
+                        status.update(f"{verb} {name} {time.monotonic() - started:.0f} s, {self._waiting()}")
+                    elif time.monotonic() - self._spoke > _HEARTBEAT:
+                        self._line(started, f"still {self._waiting()}", "")
                     time.sleep(self._cloud.pause)
         except KeyboardInterrupt:
             raise ToolError(
@@ -134,28 +139,29 @@ class Follower:
         logical_id = event.get("LogicalResourceId", "")
         status = event.get("ResourceStatus", "")
         kind = event.get("ResourceType", "")
-        now = time.monotonic()
+        reason = event.get("ResourceStatusReason", "")
         if kind == _STACK and event.get("PhysicalResourceId") == self._stack.id:
             if status.endswith(("_COMPLETE", "_FAILED")) or "ROLLBACK" in status:
                 style = "green" if status in _DONE_WORDS else "bold red"
-                self._line(started, f"{self._stack.name}: {status}", event, style)
+                self._line(started, f"{self._stack.name}: {status}", style, reason)
             return
         if status.endswith("_IN_PROGRESS"):
-            self._busy.setdefault(logical_id, now)
+            self._busy.add(logical_id)
             return
-        self._busy.pop(logical_id, None)
+        self._busy.discard(logical_id)
         resource = self._template.resources.get(logical_id)
         words = resource.description if resource else in_words(kind)
         failed = status.endswith("_FAILED")
         done = _DONE_WORDS.get(status, status)
         mark = "!" if failed else "+"
-        self._line(started, f"{mark} {logical_id}: {words}, {done}", event, "red" if failed else "")
+        self._line(started, f"{mark} {logical_id}: {words}, {done}", "red" if failed else "", reason)
 
-    def _line(self, started: float, words: str, event: StackEventTypeDef, style: str) -> None:
-        reason = event.get("ResourceStatusReason", "")
+    def _line(self, started: float, words: str, style: str, reason: str = "") -> None:
         said = f" - {reason}" if reason and style.endswith("red") else ""
         self._terminal.say(f"{time.monotonic() - started:7.1f} s  {words}{said}", style)
+        self._spoke = time.monotonic()
 
-    def _live(self, words: str, started: float) -> str:
-        waiting = ", ".join(list(self._busy)[:4])
-        return f"{words} {time.monotonic() - started:.0f} s" + (f", waiting for {waiting}" if waiting else "")
+    def _waiting(self) -> str:
+        names = sorted(self._busy)
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        return f"waiting for {', '.join(names[:4])}{more}" if names else "waiting"

@@ -1,4 +1,4 @@
-"""What no local endpoint answers: throttling, expired credentials, pages of changes, AWS's own property values."""
+"""What no local endpoint answers: throttling, expired credentials, pages of changes, AWS's own values."""
 
 from __future__ import annotations
 

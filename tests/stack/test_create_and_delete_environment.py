@@ -129,3 +129,27 @@ def test_reading_starts_nothing(make_project, command, tmp_path):
     assert done.exit_code == 1
     assert "Nothing answers at http://127.0.0.1:9" in done.stderr
     assert not marker.exists()
+
+
+def test_ctrl_c_says_what_goes_on_and_exits_130(project, monkeypatch):
+    import time
+
+    from stack import progress
+
+    real = progress.Follower.follow
+
+    def interrupted(self, verb, start):
+        def press() -> None:
+            start()
+            raise KeyboardInterrupt
+
+        return real(self, verb, press)
+
+    monkeypatch.setattr(progress.Follower, "follow", interrupted)
+    done = project.do("create", "--runtime", "process")
+    assert done.exit_code == 130
+    assert f"Creating {project.stack('registry')} goes on" in done.stderr
+    deadline = time.monotonic() + 20
+    while project.statuses() != {"registry": "CREATE_COMPLETE"}:
+        assert time.monotonic() < deadline, project.statuses()
+        time.sleep(0.1)
