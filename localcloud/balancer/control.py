@@ -1,7 +1,7 @@
 """The control plane's side: MiniStack's records of balancers, and what runs because of them.
 
-Records are the truth; sockets and target groups follow them. A listener's socket is bound in the moment its record is
-stored, so that a taken port fails the creation instead of surprising later.
+Records are the truth; sockets and target groups follow them. A listener's socket is bound in the moment its
+record is stored, so that a taken port fails the creation instead of surprising later.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def bind(port: int) -> socket.socket:
             else "is already in use"
         )
         raise PortTakenError(
-            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or set HttpPort to another "
+            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or "
+            "set HttpPort to another "
             f"one in the environment file (cloudformation/environments/local.toml)."
         ) from exc
     bound.setblocking(False)
@@ -84,7 +85,7 @@ class Balancer:
         for observer in self._observers:
             observer()
 
-    # --- listeners -----------------------------------------------------------------------------------------------
+    # --- listeners ------------------------------------------------------------------------------------------
 
     def listener_stored(self, arn: str, record: dict[str, Any]) -> None:
         """Bind a new listener's port; any thread. Raises PortTakenError."""
@@ -135,7 +136,7 @@ class Balancer:
             server_header=own.get("routing.http.response.server.enabled", "true") == "true",
         )
 
-    # --- target groups -------------------------------------------------------------------------------------------
+    # --- target groups --------------------------------------------------------------------------------------
 
     def group(self, arn: str) -> Group | None:
         """The target group at run time, None when there is no such record."""
@@ -197,7 +198,7 @@ class Balancer:
             return "unused", REASONS["Target.NotRegistered"]
         return target.state, target.describe()
 
-    # --- keeping both in step ------------------------------------------------------------------------------------
+    # --- keeping both in step -------------------------------------------------------------------------------
 
     async def watch(self) -> None:
         """Follow the records for as long as this runs: other code of the emulator writes them directly."""

@@ -20,7 +20,8 @@ log = logging.getLogger("localcloud.balancer")
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _CONNECT_SECONDS = 10.0
 _KNOWN = {
-    400: "Bad Request", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Temporarily Unavailable",
+    400: "Bad Request", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Temporarily
+    Unavailable",
     504: "Gateway Time-out",
 }  # fmt: skip
 
@@ -79,7 +80,8 @@ class Listener:
                 ):
                     return
         except (ConnectionError, BadMessageError, TimeoutError):
-            # The other side is gone, or broke off in the middle of a message: nothing can be said to it any more.
+            # The other side is gone, or broke off in the middle of a message: nothing can be said to it any
+            # more.
             return
         finally:
             writer.close()
@@ -305,7 +307,8 @@ class _Exchange:
                 if upload and reading:
                     await asyncio.wait({upload, reading}, return_when=asyncio.FIRST_COMPLETED)
                     if upload.done() and not reading.done() and (problem := upload.exception()):
-                        # The client broke off, or the target stopped reading: it may have answered all the same.
+                        # The client broke off, or the target stopped reading: it may have answered all the
+                        # same.
                         if isinstance(problem, BadMessageError):
                             raise _TargetClosedError from problem
                         async with asyncio.timeout(1):

@@ -84,7 +84,7 @@ class Group:
 
     async def _drain(self, target: Target) -> None:
         end = time.monotonic() + float(self._settings().get("deregistration_delay.timeout_seconds", 300))
-        while target.in_flight and time.monotonic() < end:
+        while target.in_flight and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         if self.targets.get((target.id, target.port)) is target:
             del self.targets[(target.id, target.port)]
@@ -100,7 +100,7 @@ class Group:
         self.targets.clear()
 
     def pick(self, tried: set[Target]) -> Target | None:
-        """The healthy target whose turn it is, None when there is none (AWS would then try the unhealthy ones)."""
+        """The healthy target whose turn it is, None when there is none."""
         healthy = [t for t in self.targets.values() if t.state == "healthy" and t not in tried]
         if not healthy:
             return None
@@ -165,7 +165,7 @@ async def check(target: Target, settings: dict[str, Any]) -> tuple[str, str]:
                         (b"User-Agent", b"ELB-HealthChecker/2.0"),
                         (b"Accept-Encoding", b"gzip, compressed"),
                     ],
-                )  # fmt: skip
+                )
             )
             head = await read_head(reader, response=True)
     except TimeoutError:

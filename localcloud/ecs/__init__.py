@@ -1,7 +1,7 @@
 """ECS: tasks that really run, as processes or containers, and services that deploy them.
 
-`install` takes MiniStack's ECS over before the saved state is loaded, `start` brings services back after that, `stop`
-ends every task, and `sweep` what a killed cloud left.
+`install` takes MiniStack's ECS over before the saved state is loaded, `start` brings services back after
+that, `stop` ends every task, and `sweep` what a killed cloud left.
 """
 
 from localcloud.ecs.control import (

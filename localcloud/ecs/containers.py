@@ -1,6 +1,7 @@
 """Containers on a Docker engine: a private network of their own, whose one way out is the gateway.
 
-The network is internal: no route leads out of it. A relay container on it mounts the gateway's Unix socket, so that
+The network is internal: no route leads out of it. A relay container on it mounts the gateway's Unix socket,
+so that
 tasks reach the gateway and nothing else; it runs from the task's own image, with the Python in it.
 """
 
@@ -98,7 +99,8 @@ class Engine:
                 self._client = await asyncio.wait_for(_in_thread(lambda: connect(_PULL_SECONDS)), 5)
             except TimeoutError as exc:
                 raise EngineError(
-                    "CannotPullContainerError: no Docker engine answers (nothing within 5 s); run make create with "
+                    "CannotPullContainerError: no Docker engine answers (nothing within 5 s); run "
+                    "make create with "
                     "RUNTIME=process, or start Docker."
                 ) from exc
             (self._state / MARK).touch()
@@ -295,7 +297,8 @@ class DockerContainer:
         if memory:
             options["mem_limit"] = f"{int(memory)}m"
         if cpu:
-            # Fargate gives a task its share and no more; a laptop's start should not suffer below half a processor.
+            # Fargate gives a task its share and no more; a laptop's start should not suffer below half a
+            # processor.
             options["nano_cpus"] = int(max(int(cpu), 512) / 1024 * 1_000_000_000)
         for key, option in (
             ("command", "command"),

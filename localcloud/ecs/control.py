@@ -23,7 +23,8 @@ log = logging.getLogger("localcloud.ecs")
 _STEP_SECONDS = 0.5
 #: CloudFormation gives ECS three hours; nobody wants to wait that long here.
 _STABLE_SECONDS = 1800.0
-#: How many stopped tasks, and for how many seconds, DescribeTasks still knows; AWS keeps them for about an hour.
+#: How many stopped tasks, and for how many seconds, DescribeTasks still knows; AWS keeps them for about an
+hour.
 _STOPPED_SECONDS = 3600.0
 
 
@@ -34,11 +35,12 @@ class ServiceDeploymentFailed(Exception):  # noqa: N818
 class Cloud:
     """The running half of ECS."""
 
-    def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[[], None]) -> None:
+    def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[..., None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._changed = changed
         self.tasks = Tasks(state, port, cloud_id, self.kick)
+        self.tasks.logged = lambda: changed(True)
         self.scheduler = Scheduler(self.tasks)
         self._stepping: asyncio.Task[None] | None = None
 
@@ -75,6 +77,7 @@ class Cloud:
                 container["lastStatus"] = "STOPPED"
             log.debug("task %s ended with the cloud before", arn)
         for service in ecs()._services.all_values():
+            service["_healthy"] = 0
             for lb in service.get("loadBalancers") or []:
                 if lb.get("targetGroupArn"):
                     balancer.current().forget(lb["targetGroupArn"])
@@ -95,10 +98,11 @@ class Cloud:
 _current: Cloud | None = None
 
 
-def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None]) -> None:
+def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[..., None]) -> None:
     """Take ECS over; on the event loop, after the balancer and before the saved state is loaded.
 
-    `cloud_id` labels containers. `changed` is called after services or tasks changed by themselves.
+    `cloud_id` labels containers. `changed()` is called after services or tasks changed by themselves,
+    `changed(True)` after log lines were stored, which may be saved less often.
     """
     global _current
     _current = Cloud(state_dir, int(urlsplit(gateway_url).port or 80), cloud_id, changed)
@@ -136,7 +140,8 @@ def wait_service_stable(
     """Wait until a service has one completed deployment and its desired count of tasks.
 
     Call with the request's account and region set; await the result on the event loop. Raises
-    ServiceDeploymentFailed when the deployment that was primary at the call fails, or after `timeout` seconds.
+    ServiceDeploymentFailed when the deployment that was primary at the call fails, or after `timeout`
+    seconds.
     """
     responses = emulator.module("core.responses")
     where = (responses.get_account_id(), responses.get_region())
@@ -146,8 +151,8 @@ def wait_service_stable(
     return _stable(record, primary(record), timeout)
 
 
-async def _stable(service: Record, deployment: Record, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
+async def _stable(service: Record, deployment: Record, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while True:
         if service["status"] != "ACTIVE":
             raise ServiceDeploymentFailed(f"service {service['serviceName']} was deleted")
@@ -157,12 +162,12 @@ async def _stable(service: Record, deployment: Record, timeout: float) -> None:
         if (
             deployment["rolloutState"] == "COMPLETED"
             and len(service["deployments"]) == 1
-            and service["runningCount"] == service["desiredCount"]
+            and service["runningCount"] == service["desiredCount"] <= service.get("_healthy", 0)
         ):
             return
         if time.monotonic() > deadline:
             raise ServiceDeploymentFailed(
-                f"service {service['serviceName']} did not become stable within {timeout:.0f} s"
+                f"service {service['serviceName']} did not become stable within {seconds:.0f} s"
                 + (f": {why}" if why else "")
             )
         await asyncio.sleep(0.05)

@@ -30,7 +30,8 @@ def command_of(check: dict[str, Any]) -> list[str] | None:
 async def watch(container: Executes, check: dict[str, Any], report: Callable[[str], None]) -> None:
     """Check until cancelled, and `report` HEALTHY or UNHEALTHY when it changes.
 
-    One success makes it healthy; `retries` failures in a row, those within `startPeriod` seconds not counted, unhealthy.
+    One success makes it healthy; `retries` failures in a row, those within `startPeriod` seconds not
+    counted, unhealthy.
     The first check comes at once and not after an interval, so that a start is not slower than it has to be.
     """
     command = command_of(check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from localcloud import emulator
@@ -18,10 +19,15 @@ _LINE_LIMIT = 256 * 1024 - 26
 
 
 class LogStream:
-    """Receives bytes, splits them into lines, and delivers them in batches. Without a configuration it discards."""
+    """Receives bytes, splits them into lines, and delivers these in batches, calling `wrote` after each.
 
-    def __init__(self, config: dict[str, Any] | None, account: str, region: str) -> None:
-        self._config = config
+    Without a configuration it discards everything.
+    """
+
+    def __init__(
+        self, config: dict[str, Any] | None, account: str, region: str, wrote: Callable[[], None]
+    ) -> None:
+        self._config, self._wrote = config, wrote
         self._account, self._region = account, region
         self._rest = b""
         self._lines: list[tuple[int, str]] = []
@@ -63,5 +69,6 @@ class LogStream:
                     "logEvents": [{"timestamp": at, "message": line} for at, line in lines],
                 }
             )
+        self._wrote()
         if status >= 400:
             log.warning("%d log lines of %s were refused: %s", len(lines), self._config["stream"], body)

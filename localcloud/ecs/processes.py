@@ -25,7 +25,8 @@ _PYTHONS = frozenset({"python", "python3"})
 def free_address(ports: list[int]) -> tuple[str, dict[int, int]]:
     """A loopback address on which `ports` are free, and which port stands for which.
 
-    Where 127.0.0.0/8 is not all there (macOS has 127.0.0.1 only), it is 127.0.0.1 with other ports: an environment
+    Where 127.0.0.0/8 is not all there (macOS has 127.0.0.1 only), it is 127.0.0.1 with other ports: an
+    environment
     value that is exactly a container port is then replaced as well.
     """
     for _ in range(200):
@@ -177,7 +178,8 @@ class ProcessContainer:
 def sweep(records: Path, seconds: float = 5.0) -> int:
     """End the processes that a local cloud left when it was killed; returns how many there were.
 
-    A supervisor notices by itself, so they are given a moment first. A process id alone is not trusted: its start
+    A supervisor notices by itself, so they are given a moment first. A process id alone is not trusted: its
+    start
     time must be the recorded one.
     """
     found = 0

@@ -104,11 +104,12 @@ class Scheduler:
         self._stop_unhealthy(service, live)
         live = [t for t in live if t["desiredStatus"] == "RUNNING"]
         self._adjust(cluster, service, wanted, live, account, region)
+        service["_healthy"] = sum(self.healthy(service, t) for t in live)
         self._complete(service, wanted, live, mine)
         self._count(service, mine)
         ecs()._recount_cluster(cluster)
 
-    # --- health --------------------------------------------------------------------------------------------------
+    # --- health ---------------------------------------------------------------------------------------------
 
     def _register(self, service: Record, live: list[Record]) -> None:
         for lb in service.get("loadBalancers") or []:
@@ -160,7 +161,8 @@ class Scheduler:
                     reason = f"Task failed ELB health checks in (target-group {target[0]})"
                     event(
                         service,
-                        f"(port {target[2]}) is unhealthy in (target-group {target[0]}) due to (reason {why}).",
+                        f"(port {target[2]}) is unhealthy in (target-group {target[0]}) due to (reason "
+                        f"{why}).",
                     )
             if reason:
                 task["_failed"] = True
@@ -241,7 +243,7 @@ class Scheduler:
         service["deployments"].sort(key=lambda d: d["status"] != "PRIMARY")
         service["taskDefinition"] = back["taskDefinition"]
 
-    # --- how many ------------------------------------------------------------------------------------------------
+    # --- how many -------------------------------------------------------------------------------------------
 
     def _adjust(
         self, cluster: str, service: Record, wanted: Record, live: list[Record], account: str, region: str
@@ -260,7 +262,8 @@ class Scheduler:
             for task in new[:excess]:
                 self._stop(service, task)
             new = new[excess:]
-        # Old ones go as far as enough healthy ones stay; those that are not healthy serve nobody and go first.
+        # Old ones go as far as enough healthy ones stay; those that are not healthy serve nobody and go
+        # first.
         spare = sum(self.healthy(service, t) for t in new + old) - least
         for task in sorted(old, key=lambda t: (self.healthy(service, t), t["_order"])):
             is_healthy = self.healthy(service, task)
@@ -322,7 +325,7 @@ class Scheduler:
         live.append(task)
         self.tasks.launch(task, definition, account, region)
 
-    # --- what is shown -------------------------------------------------------------------------------------------
+    # --- what is shown --------------------------------------------------------------------------------------
 
     def _complete(self, service: Record, wanted: Record, live: list[Record], mine: list[Record]) -> None:
         used = {t.get("_deployment_id") for t in mine}

@@ -1,8 +1,11 @@
 """Runs one task process and outlives nobody: when the local cloud goes, so does the process.
 
-Started as a script, with the standard library only: supervisor.py RECORD DIRECTORY COMMAND... Standard input is the
-local cloud's end of a pipe: "T" asks the process to end (SIGTERM, to it alone, as a container's first process gets
-it), any other character names a signal number follows no more; end of file means that the local cloud is gone, and
+Started as a script, with the standard library only: supervisor.py RECORD DIRECTORY COMMAND... Standard input
+is the
+local cloud's end of a pipe: "T" asks the process to end (SIGTERM, to it alone, as a container's first
+process gets
+it), any other character names a signal number follows no more; end of file means that the local cloud is
+gone, and
 kills the whole process group. Exits with the process's code, 128 + n after signal n, as Docker reports it.
 """
 

@@ -50,6 +50,8 @@ class Tasks:
     def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[[], None]) -> None:
         self.state, self.port, self.cloud_id = state, port, cloud_id
         self.changed = changed
+        #: Called after log lines were stored.
+        self.logged: Callable[[], None] = lambda: None
         self.records = state / "tasks"
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping: dict[str, asyncio.Event] = {}
@@ -132,7 +134,7 @@ class _Life:
             log.warning("task %s: %s", self.id, reason)
             self.tasks.stop(self.task, reason, code)
 
-    # --- start ---------------------------------------------------------------------------------------------------
+    # --- start ----------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
         task, definitions = self.task, self.definition["containerDefinitions"]
@@ -145,7 +147,7 @@ class _Life:
                 image = look_up(definition["image"], self.tasks.port)
                 secret_values = self._secrets(definition)
                 config = self._log_config(definition)
-            stream = LogStream(config, self.account, self.region)
+            stream = LogStream(config, self.account, self.region, self.tasks.logged)
             self.streams.append(stream)
             environment = {e["name"]: str(e["value"]) for e in definition.get("environment") or []}
             environment.update(secret_values)
@@ -197,8 +199,8 @@ class _Life:
     def _overridden(self, definition: Record) -> Record:
         overrides = self.task["overrides"].get("containerOverrides") or []
         mine: Record = next((o for o in overrides if o.get("name") == definition["name"]), {})
-        merged = {**definition, **{k: mine[k] for k in ("command", "cpu", "memory") if k in mine}}
-        environment = {e["name"]: e for e in definition.get("environment") or []}
+        merged: Record = {**definition, **{k: mine[k] for k in ("command", "cpu", "memory") if k in mine}}
+        environment: dict[str, Any] = {e["name"]: e for e in definition.get("environment") or []}
         environment.update({e["name"]: e for e in mine.get("environment") or []})
         merged["environment"] = list(environment.values())
         return merged
@@ -208,7 +210,8 @@ class _Life:
             found: dict[str, str] = ecs()._resolve_container_secrets(definition)
         except ecs()._SecretResolutionError as exc:
             raise StartError(
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+                "resource retrieval "
                 f"failed: {exc}"
             ) from exc
         return found
@@ -221,8 +224,10 @@ class _Life:
         with responses.request_scope(self.account, config.get("region") or self.region):
             if not ecs()._ensure_awslogs_stream(config):
                 raise StartError(
-                    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 "
-                    "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log "
+                    "ResourceInitializationError: failed to validate logger args: create stream has "
+                    "been retried 1 "
+                    "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The "
+                    "specified log "
                     f"group does not exist: {config['group']}"
                 )
         return config
@@ -273,7 +278,7 @@ class _Life:
             "ECS_CONTAINER_METADATA_URI_V4": f"{gateway}/v4/{token}",
         }
 
-    # --- run -----------------------------------------------------------------------------------------------------
+    # --- run ------------------------------------------------------------------------------------------------
 
     def _health(self, shown: Record, state: str) -> None:
         shown["healthStatus"] = state
@@ -309,7 +314,7 @@ class _Life:
         finally:
             told.cancel()
 
-    # --- end -----------------------------------------------------------------------------------------------------
+    # --- end ------------------------------------------------------------------------------------------------
 
     async def _end(self) -> None:
         task = self.task

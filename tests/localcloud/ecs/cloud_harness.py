@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -87,7 +89,8 @@ class LocalCloud:
 
     def command(self, name: str, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "localcloud", name, "--endpoint", self.url, "--state-dir", str(self.state), *more],
+            [sys.executable, "-m", "localcloud", name, "--endpoint", self.url, "--state-dir",
+            str(self.state), *more],
             capture_output=True, text=True, timeout=150, check=False, cwd=ROOT,
         )  # fmt: skip
 
@@ -202,7 +205,8 @@ class LocalCloud:
                     "logConfiguration": {
                         "logDriver": "awslogs",
                         "options": {
-                            "awslogs-group": "/tiny", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t",
+                            "awslogs-group": "/tiny", "awslogs-region": "us-east-1", "
+                            ""awslogs-stream-prefix": "t",
                         },
                     },
                 }
@@ -249,6 +253,12 @@ class LocalCloud:
         arns = ecs.list_tasks(cluster="c", desiredStatus=status)["taskArns"]
         found: list[dict[str, Any]] = ecs.describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
         return found
+
+    def kill(self) -> None:
+        """End the cloud's process at once, when its log group is saved: log data may be saved some seconds late."""
+        saved = self.state / "emulator" / "cloudwatch_logs.json"
+        until(lambda: saved.exists() and "/tiny" in saved.read_text())
+        os.kill(self.pid, signal.SIGKILL)
 
     def processes(self) -> list[int]:
         """Ids of the supervised task processes (not of their supervisors), whoever started them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from typing import Any
 
 import pytest
@@ -87,8 +86,7 @@ def test_the_whole_life_of_a_service_in_containers(cloud: LocalCloud, engine: An
     cloud.stable(seconds=90)
     assert cloud.get("/") == (200, b"two")
 
-    until(lambda: json.loads((cloud.state / "emulator" / "cloudwatch_logs.json").read_text())["payload"])
-    os.kill(cloud.pid, signal.SIGKILL)
+    cloud.kill()
     cloud.up()
     cloud.stable(seconds=90)
     assert len(mine()) == 3

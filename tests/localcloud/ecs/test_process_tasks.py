@@ -145,13 +145,14 @@ def test_a_killed_cloud_comes_back_with_everything_once(cloud: LocalCloud) -> No
     cloud.stable()
     before = cloud.processes()
     assert len(before) == 2
-    os.kill(cloud.pid, signal.SIGKILL)
+    cloud.kill()
     until(lambda: cloud.processes() == [])
     cloud.up()
     cloud.stable()
     assert len(cloud.processes()) == 2
     assert len(cloud.tasks()) == 2
-    assert cloud.get("/") == (200, b"one")
+    until(lambda: cloud.get("/") == (200, b"one"))
+    assert len(cloud.processes()) == 2
     cloud.down()
     assert cloud.processes() == []
     cloud.up()

@@ -1,0 +1,209 @@
+"""The balancer's data plane over real sockets, without the rest of the local cloud."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from localcloud.balancer.proxy import Listener, Settings
+from localcloud.balancer.routing import actions_for, redirect_location
+from localcloud.balancer.targets import Group, matches
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+GROUP = {
+    "HealthCheckIntervalSeconds": 1, "HealthCheckTimeoutSeconds": 1, "HealthyThresholdCount": 2,
+    "UnhealthyThresholdCount": 2, "HealthCheckPath": "/health", "Matcher": {"HttpCode": "200"},
+    "deregistration_delay.timeout_seconds": "2",
+}  # fmt: skip
+FORWARD = [{"Type": "forward", "TargetGroupArn": "tg"}]
+
+
+@asynccontextmanager
+async def balanced(
+    *targets: Serve, actions: list[dict[str, Any]] | None = None, idle: float = 2.0
+) -> AsyncIterator[tuple[int, Group]]:
+    """A listener in front of `targets`; its port and its target group, all healthy."""
+
+    def with_health(serve: Serve) -> Serve:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                line = await reader.readline()
+                if b" /health " in line:
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                elif line:
+                    reader._buffer[:0] = line  # type: ignore[attr-defined]
+                    await serve(reader, writer)
+            finally:
+                writer.close()
+
+        return handle
+
+    servers = [await asyncio.start_server(with_health(t), "127.0.0.1", 0) for t in targets]
+    group = Group("arn/tg/1", lambda: GROUP, lambda: None)
+    for server in servers:
+        group.register("127.0.0.1", server.sockets[0].getsockname()[1])
+    rules = [{"IsDefault": True, "Priority": "default", "Actions": actions or FORWARD}]
+    listener = Listener(lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group)
+    front = await asyncio.start_server(listener.accept, "127.0.0.1", 0, limit=65536)
+    try:
+        async with asyncio.timeout(10):
+            while any(t.state != "healthy" for t in group.targets.values()):
+                await asyncio.sleep(0.01)
+        yield front.sockets[0].getsockname()[1], group
+    finally:
+        listener.close()
+        group.close()
+        for server in [front, *servers]:
+            server.close()
+
+
+async def talk(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def echo_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer every request with its own head and body (Content-Length only)."""
+    while head := await reader.readuntil(b"\r\n\r\n"):
+        length = [int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")]
+        body = head + await reader.readexactly(length[0] if length else 0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def run(case: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(case())  # type: ignore[arg-type]
+
+
+def test_what_the_target_sees() -> None:
+    async def case() -> None:
+        async with balanced(echo_head) as (port, _):
+            answer = await talk(
+                port,
+                b"POST /a?b HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 9.9.9.9\r\nKeep-Alive: 5\r\nBad_Name:
+                1\r\n"
+                b"Content-Length: 3\r\nConnection: close\r\n\r\nxyz",
+            )
+        assert b"POST /a?b HTTP/1.1" in answer
+        assert b"X-Forwarded-For: 9.9.9.9, 127.0.0.1" in answer
+        assert b"X-Forwarded-Proto: http" in answer
+        assert b"X-Amzn-Trace-Id: Root=1-" in answer
+        assert b"Keep-Alive" not in answer
+        assert b"Bad_Name" not in answer
+        assert answer.endswith(b"xyz")
+
+    run(case)
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(request_head: bytes) -> None:
+    async def case() -> None:
+        async with balanced(echo_head) as (port, _):
+            assert (await talk(port, request_head)).startswith(b"HTTP/1.1 400 ")
+
+    run(case)
+
+
+def test_targets_that_break_off_hang_or_are_missing() -> None:
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.5)
+
+    ask = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    async def case() -> None:
+        async with balanced(breaks) as (port, _):
+            assert (await talk(port, ask)).startswith(b"HTTP/1.1 502 ")
+        async with balanced(hangs, idle=0.3) as (port, _):
+            assert (await talk(port, ask)).startswith(b"HTTP/1.1 504 ")
+        async with balanced() as (port, _):
+            assert (await talk(port, ask)).startswith(b"HTTP/1.1 503 ")
+
+    run(case)
+
+
+def test_chunks_continue_and_upgrades_pass() -> None:
+    async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"Upgrade: websocket" in head:
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            while data := await reader.read(100):
+                writer.write(data.upper())
+            return
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await reader.readuntil(b"0\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+
+    async def case() -> None:
+        async with balanced(target) as (port, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n"
+                b"Connection: close\r\n\r\n"
+            )
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"3\r\nabc\r\n0\r\n\r\n")
+            assert (await reader.read()).endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"HELLO"
+            writer.close()
+
+    run(case)
+
+
+def test_a_leaving_target_finishes_what_it_has() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.5)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+
+    async def case() -> None:
+        async with balanced(slow) as (port, group):
+            asking = asyncio.create_task(talk(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+            await asyncio.sleep(0.1)
+            (key,) = group.targets
+            group.deregister(*key)
+            assert group.targets[key].state == "draining"
+            assert (await asking).endswith(b"done")
+            await asyncio.sleep(0.1)
+            assert group.targets == {}
+
+    run(case)
+
+
+def test_rules_redirects_and_matchers() -> None:
+    rules = [
+        {"IsDefault": True, "Priority": "default", "Actions": [{"Type": "forward"}]},
+        {
+            "Priority": "1", "Actions": [{"Type": "fixed-response"}],
+            "Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}],
+        },
+    ]  # fmt: skip
+    assert actions_for(rules, "GET", "/api/x?y", "h") == [{"Type": "fixed-response"}]
+    assert actions_for(rules, "GET", "/other", "h") == [{"Type": "forward"}]
+    config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    assert redirect_location(config, "/a?b=1", "host:80", "HTTP", 80) == "https://host:443/a?b=1"
+    assert matches("200,300-302", 301)
+    assert not matches("200-299", 301)
