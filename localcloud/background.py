@@ -29,8 +29,8 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
     Raises CannotStartError when the port is taken or the process ends early, StateError when the directory
     cannot be used.
     """
-    state.check(endpoint)
     with state.starting():
+        state.check(endpoint)
         pid = state.running_pid()
         if pid is not None:
             return _wait_until_ready(state, endpoint, None), False

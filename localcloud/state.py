@@ -112,8 +112,7 @@ class StateDir:
     def prepare(self, endpoint: Endpoint) -> str:
         """Create what is missing and return the directory's id, which labels what the cloud starts."""
         meta = self.check(endpoint)
-        for directory in (self.path, self.emulator, self.objects, self.blobs):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not meta:
             meta = {
                 "format": FORMAT,
@@ -122,6 +121,8 @@ class StateDir:
                 "id": uuid.uuid4().hex[:12],
             }
             write_atomically(self.meta, json.dumps(meta, indent=2).encode())
+        for directory in (self.emulator, self.objects, self.blobs):
+            directory.mkdir(mode=0o700, exist_ok=True)
         return str(meta["id"])
 
     def running_pid(self) -> int | None:

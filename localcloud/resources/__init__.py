@@ -7,10 +7,10 @@ neither MiniStack nor one of these knows is refused by name when the change set 
 from __future__ import annotations
 
 from localcloud import emulator
-from localcloud.resources import cloudwatch, ec2, ecs, scaling, wafv2
+from localcloud.resources import cloudwatch, ec2, ecs, elbv2, scaling, wafv2
 from localcloud.resources.base import Provisioner
 
-_SERVICES = (cloudwatch, ec2, ecs, scaling, wafv2)
+_SERVICES = (cloudwatch, ec2, ecs, elbv2, scaling, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:
@@ -27,3 +27,4 @@ def install() -> None:
         if provisioner.tagged:
             cloudformation._STACK_TAG_PROPERTY.setdefault(name, ("Tags", "list"))
     ec2.install()
+    elbv2.install()
