@@ -20,8 +20,8 @@ log = logging.getLogger("localcloud.balancer")
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 _CONNECT_SECONDS = 10.0
 _KNOWN = {
-    400: "Bad Request", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Temporarily
-    Unavailable",
+    400: "Bad Request", 500: "Internal Server Error", 502: "Bad Gateway",
+    503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
 }  # fmt: skip
 
@@ -362,7 +362,7 @@ class _Exchange:
         return reusable
 
     async def _tunnel(self, answer: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """An upgraded connection: bytes both ways until one side closes or nothing moves for the idle time."""
+        """An upgraded connection: bytes both ways until one side closes or the idle time passes."""
         headers = [
             *answer.end_to_end(),
             (b"Connection", b"upgrade"),

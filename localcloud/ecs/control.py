@@ -23,8 +23,7 @@ log = logging.getLogger("localcloud.ecs")
 _STEP_SECONDS = 0.5
 #: CloudFormation gives ECS three hours; nobody wants to wait that long here.
 _STABLE_SECONDS = 1800.0
-#: How many stopped tasks, and for how many seconds, DescribeTasks still knows; AWS keeps them for about an
-hour.
+#: How long ListTasks still knows a stopped task, as about long as AWS does.
 _STOPPED_SECONDS = 3600.0
 
 

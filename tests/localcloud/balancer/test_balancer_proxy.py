@@ -73,7 +73,8 @@ async def talk(port: int, request: bytes) -> bytes:
 async def echo_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every request with its own head and body (Content-Length only)."""
     while head := await reader.readuntil(b"\r\n\r\n"):
-        length = [int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")]
+        lines = head.split(b"\r\n")
+        length = [int(x.split(b":")[1]) for x in lines if x.lower().startswith(b"content-length")]
         body = head + await reader.readexactly(length[0] if length else 0)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
@@ -87,9 +88,8 @@ def test_what_the_target_sees() -> None:
         async with balanced(echo_head) as (port, _):
             answer = await talk(
                 port,
-                b"POST /a?b HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 9.9.9.9\r\nKeep-Alive: 5\r\nBad_Name:
-                1\r\n"
-                b"Content-Length: 3\r\nConnection: close\r\n\r\nxyz",
+                b"POST /a?b HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 9.9.9.9\r\nKeep-Alive: 5\r\n"
+                b"Bad_Name: 1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz",
             )
         assert b"POST /a?b HTTP/1.1" in answer
         assert b"X-Forwarded-For: 9.9.9.9, 127.0.0.1" in answer
@@ -145,7 +145,7 @@ def test_chunks_continue_and_upgrades_pass() -> None:
     async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         if b"Upgrade: websocket" in head:
-            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+            writer.write(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
             while data := await reader.read(100):
                 writer.write(data.upper())
             return
@@ -181,7 +181,8 @@ def test_a_leaving_target_finishes_what_it_has() -> None:
 
     async def case() -> None:
         async with balanced(slow) as (port, group):
-            asking = asyncio.create_task(talk(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+            request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            asking = asyncio.create_task(talk(port, request))
             await asyncio.sleep(0.1)
             (key,) = group.targets
             group.deregister(*key)

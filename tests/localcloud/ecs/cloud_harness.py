@@ -169,8 +169,8 @@ class LocalCloud:
     def _registry(
         self, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream"
     ) -> Any:
-        request = urllib.request.Request(self.url + path, body, {"Content-Type": kind}, method=method)  # noqa: S310
-        return urllib.request.urlopen(request, timeout=20)  # noqa: S310
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": kind}, method=method)
+        return urllib.request.urlopen(request, timeout=20)
 
     def balancer(self) -> str:
         """A balancer with a listener and a target group; the group's ARN."""
@@ -205,8 +205,8 @@ class LocalCloud:
                     "logConfiguration": {
                         "logDriver": "awslogs",
                         "options": {
-                            "awslogs-group": "/tiny", "awslogs-region": "us-east-1", "
-                            ""awslogs-stream-prefix": "t",
+                            "awslogs-group": "/tiny", "awslogs-region": "us-east-1",
+                            "awslogs-stream-prefix": "t",
                         },
                     },
                 }
