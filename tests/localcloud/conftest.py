@@ -27,6 +27,8 @@ TEMPLATES = ROOT / "cloudformation"
 #: A service in one file: says its version, is ready at once, and leaves when told to; BREAK makes it exit.
 SERVICE = """
 import http.server, os, signal, sys
+if "healthcheck" in sys.argv:
+    sys.exit(0)
 if os.environ.get("BREAK"):
     sys.exit("broken on purpose")
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -120,6 +122,9 @@ class Cloud:
         return [
             (e["LogicalResourceId"], e["ResourceStatus"], e.get("ResourceStatusReason", "")) for e in found
         ][::-1]
+
+    def failures(self, stack: str) -> list[tuple[str, str, str]]:
+        return [event for event in self.events(stack) if event[1].endswith("_FAILED")]
 
     def push(self, repository: str, tag: str, **environment: str) -> str:
         """Push a process image over the registry API; returns its manifest's digest."""
