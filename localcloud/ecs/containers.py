@@ -174,7 +174,7 @@ class Engine:
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Like asyncio.to_thread, on a daemon thread of its own: a call that hangs must not hold up the process's end."""
+    """Like asyncio.to_thread, on a daemon thread: a call that hangs must not hold up the process's end."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -356,7 +356,7 @@ class DockerContainer:
             await self._engine.call(lambda: container.remove(force=True, v=True), "remove")
 
     async def execute(self, command: list[str], seconds: float) -> int:
-        """Run a command in it; its exit code. Raises TimeoutError after `seconds`, EngineError is a failure too."""
+        """Run a command in it; its exit code. Raises TimeoutError after `seconds`, else OSError."""
         try:
             result = await asyncio.wait_for(_in_thread(lambda: self._container.exec_run(command)), seconds)
         except TimeoutError:

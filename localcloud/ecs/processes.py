@@ -112,7 +112,7 @@ class ProcessContainer:
         return address
 
     def translate(self, command: list[str]) -> list[str]:
-        """The command for the host: its Python for the image's, paths of the image below the unpacked root."""
+        """The command for the host: its Python for the image's, the image's paths below the root."""
         if not command:
             raise OSError("the image has neither an entry point nor a command")
         first = command[0]
@@ -156,7 +156,7 @@ class ProcessContainer:
                 self._process.stdin.write(what)
 
     async def execute(self, command: list[str], seconds: float) -> int:
-        """Run a command beside it, as a health check does; its exit code. Raises TimeoutError after `seconds`."""
+        """Run a command beside it; its exit code. Raises TimeoutError after `seconds`."""
         process = await asyncio.create_subprocess_exec(
             *self.translate(command),
             stdin=asyncio.subprocess.DEVNULL,

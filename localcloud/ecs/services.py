@@ -46,7 +46,7 @@ def primary(service: Record) -> Record:
 
 
 def breaker_threshold(service: Record) -> int:
-    """How many failures in a row trip the circuit breaker: half the desired count, at least 3, at most 200."""
+    """How many failures in a row trip the breaker: half the desired count, but 3 to 200."""
     breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
     config = breaker.get("thresholdConfiguration") or {}
     kind, value = config.get("type", "BOUNDED_PERCENT"), float(config.get("value", 50))
@@ -237,7 +237,8 @@ class Scheduler:
             status="PRIMARY",
             desiredCount=service["desiredCount"],
             rolloutState="IN_PROGRESS",
-            rolloutStateReason=f"ECS deployment circuit breaker: rolling back to deploymentId {previous['id']}.",
+            rolloutStateReason="ECS deployment circuit breaker: rolling back to deploymentId "
+            f"{previous['id']}.",
             failedTasks=0,
         )
         service["deployments"].sort(key=lambda d: d["status"] != "PRIMARY")

@@ -51,7 +51,7 @@ async def balanced(
     front = await asyncio.start_server(listener.accept, "127.0.0.1", 0, limit=65536)
     try:
         async with asyncio.timeout(10):
-            while any(t.state != "healthy" for t in group.targets.values()):
+            while any(t.state != "healthy" for t in group.targets.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield front.sockets[0].getsockname()[1], group
     finally:

@@ -73,6 +73,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
 def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The first true value of `condition`; fails after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -137,16 +141,17 @@ class LocalCloud:
         config = json.dumps(
             {
                 "architecture": "amd64", "os": "linux",
-                "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(raw.getvalue()).hexdigest()]},
+                "rootfs": {"type": "layers", "diff_ids": [_digest(raw.getvalue())]},
                 "config": {
-                    "Env": ["LISTEN=0.0.0.0", "PORT=8080", "FROM_IMAGE=yes"], "Entrypoint": ["python3", "service.py"],
+                    "Env": ["LISTEN=0.0.0.0", "PORT=8080", "FROM_IMAGE=yes"],
+                    "Entrypoint": ["python3", "service.py"],
                     "WorkingDir": "/srv", "Labels": {"io.echo-room.runtime": "process"},
                 },
             }
         ).encode()  # fmt: skip
         descriptors = []
         for blob in (config, layer):
-            digest = "sha256:" + hashlib.sha256(blob).hexdigest()
+            digest = _digest(blob)
             with self._registry("POST", f"/v2/{repository}/blobs/uploads/") as answer:
                 where = answer.headers["Location"]
             where = where if where.startswith("/") else "/" + where.split("/", 3)[3]
@@ -255,7 +260,7 @@ class LocalCloud:
         return found
 
     def kill(self) -> None:
-        """End the cloud's process at once, when its log group is saved: log data may be saved some seconds late."""
+        """End the cloud's process at once, once its log group is saved: log data is saved late."""
         saved = self.state / "emulator" / "cloudwatch_logs.json"
         until(lambda: saved.exists() and "/tiny" in saved.read_text())
         os.kill(self.pid, signal.SIGKILL)

@@ -40,11 +40,13 @@ def _definition(cloud: LocalCloud, image: str, version: str) -> str:
         family="tiny", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
         containerDefinitions=[
             {
-                "name": "web", "image": image, "essential": True, "stopTimeout": 5, "readonlyRootFilesystem": True,
+                "name": "web", "image": image, "essential": True, "stopTimeout": 5,
+                "readonlyRootFilesystem": True,
                 "user": "10001:10001", "entryPoint": ["python3", "-c"], "command": [SERVICE],
                 "linuxParameters": {"initProcessEnabled": True}, "portMappings": [{"containerPort": 8080}],
                 "environment": [
-                    {"name": "VERSION", "value": version}, {"name": "LISTEN", "value": "0.0.0.0"},
+                    {"name": "VERSION", "value": version},
+                    {"name": "LISTEN", "value": "0.0.0.0"},  # noqa: S104
                     {"name": "PORT", "value": "8080"},
                 ],
                 "healthCheck": {"command": ["CMD", "python3", "-c", "pass"], "interval": 5, "startPeriod": 5},

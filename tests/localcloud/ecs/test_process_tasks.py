@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from cloud_harness import LocalCloud, until
@@ -172,3 +173,20 @@ def test_a_taken_port_fails_the_listener_and_says_what_to_do(cloud: LocalCloud) 
             DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
         )  # fmt: skip
     assert len(elb.describe_listeners(LoadBalancerArn=lb)["Listeners"]) == 1
+
+
+def test_no_engine_stops_a_container_task_and_says_so(
+    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.down()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    cloud.up()
+    ecs = cloud.client("ecs")
+    ecs.create_cluster(clusterName="c")
+    definition = cloud.task_definition("elsewhere/image:1")
+    task = ecs.run_task(cluster="c", taskDefinition=definition)["tasks"][0]["taskArn"]
+    described = lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # noqa: E731
+    until(lambda: described()["lastStatus"] == "STOPPED")
+    assert described()["stopCode"] == "TaskFailedToStart"
+    assert "CannotPullContainerError: no Docker engine answers" in described()["stoppedReason"]
+    assert "RUNTIME=process" in described()["stoppedReason"]
