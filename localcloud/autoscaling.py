@@ -81,7 +81,8 @@ def _service(request: Record) -> tuple[str, str]:
     ):
         raise AutoScalingError(
             "ValidationException",
-            "the local cloud scales the desired count of ECS services only: ServiceNamespace ecs, ScalableDimension "
+            "the local cloud scales the desired count of ECS services only: ServiceNamespace ecs, "
+            "ScalableDimension "
             "ecs:service:DesiredCount, ResourceId service/<cluster>/<service>",
         )
     return parts[1], parts[2]

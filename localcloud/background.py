@@ -60,7 +60,8 @@ def _refuse_taken_port(endpoint: Endpoint) -> None:
     answers = identity(endpoint)
     if answers:
         raise CannotStartError(
-            f"port {endpoint.port} belongs to the local cloud of another state directory, {answers['state_dir']} "
+            f"port {endpoint.port} belongs to the local cloud of another state directory, "
+            f"{answers['state_dir']} "
             f"(process {answers['pid']}). Stop that one with `python -m localcloud down --state-dir "
             f"{answers['state_dir']}`, or choose another port with --endpoint."
         )
@@ -81,7 +82,8 @@ def _wait_until_ready(
             return answers
         if process is not None and process.poll() is not None:
             raise CannotStartError(
-                f"the local cloud ended while starting (exit code {process.returncode}). The end of {state.log}:\n"
+                f"the local cloud ended while starting (exit code {process.returncode}). The end of "
+                f"{state.log}:\n"
                 f"{state.log_tail()}"
             )
         if process is None and state.running_pid() is None:
@@ -90,7 +92,8 @@ def _wait_until_ready(
             )
         time.sleep(0.05)
     raise CannotStartError(
-        f"the local cloud did not answer on {endpoint.url} within {READY_SECONDS:.0f} s. The end of {state.log}:\n"
+        f"the local cloud did not answer on {endpoint.url} within {READY_SECONDS:.0f} s. The end of "
+        f"{state.log}:\n"
         f"{state.log_tail()}"
     )
 
@@ -107,7 +110,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def down(state: StateDir, timeout: float = STOP_SECONDS) -> int | None:
     """Stop the process, by force after `timeout` seconds, and sweep what it left; returns its process id.
 
-    None when none was running; the sweep happens all the same, since a process that was killed left its tasks.
+    None when none was running; the sweep happens all the same, since a process that was killed left its
+    tasks.
     """
     if not state.path.exists():
         return None

@@ -21,8 +21,10 @@ VERSION = "1.5.33"
 
 #: What the gateway answers for; everything else is refused by MiniStack's router.
 SERVICES = (
-    "cloudformation", "dynamodb", "ec2", "ecr", "ecs", "ecs-metadata", "elasticloadbalancing", "events", "iam",
-    "kms", "logs", "monitoring", "s3", "sns", "sqs", "secretsmanager", "ssm", "sts", "tagging", "wafv2", "route53",
+    "cloudformation", "dynamodb", "ec2", "ecr", "ecs", "ecs-metadata", "elasticloadbalancing", "events",
+    "iam",
+    "kms", "logs", "monitoring", "s3", "sns", "sqs", "secretsmanager", "ssm", "sts", "tagging", "wafv2",
+    "route53",
 )  # fmt: skip
 
 #: Module below `ministack` -> the names used from it.
@@ -35,7 +37,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "core.hypercorn_compat": ("install",),
     "core.router": ("extract_region",),
     "core.responses": (
-        "get_account_id", "get_region", "now_iso", "new_uuid", "AccountRegionScopedDict", "request_scope", "set_request_account_id",
+        "get_account_id", "get_region", "now_iso", "new_uuid", "AccountRegionScopedDict", "request_scope",
+        "set_request_account_id",
         "set_request_region",
     ),
     "services.cloudformation": ("_stacks",),
@@ -44,10 +47,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_resolve_refs",
     ),
     "services.cloudformation.provisioners": (
-        "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_ec2_apply_tags", "_physical_name", "_property_recreation",
+        "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_ec2_apply_tags", "_physical_name",
+        "_property_recreation",
     ),
     "services.cloudformation.stacks": (
-        "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource", "_property_recreation", "_roll_back_operation",
+        "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
+        "_property_recreation", "_roll_back_operation",
         "_runs_on_worker_thread", "_sends_back_failed_update", "_with_stack_tags",
     ),
     "services.cloudformation.changesets": (
@@ -131,7 +136,8 @@ def module(name: str) -> Any:
 def configure(state: StateDir, port: int) -> None:
     """Set the environment that MiniStack reads when it is imported.
 
-    Every default that would listen beyond loopback, or write below the system's temporary directory, is named.
+    Every default that would listen beyond loopback, or write below the system's temporary directory, is
+    named.
     """
     os.environ.update(
         {
@@ -164,7 +170,8 @@ def load() -> None:
     installed = version("ministack")
     if installed != VERSION:
         raise EmulatorError(
-            f"MiniStack {installed} is installed, but localcloud was written for {VERSION}. Install the pinned "
+            f"MiniStack {installed} is installed, but localcloud was written for {VERSION}. Install the "
+            f"pinned "
             f"requirements (localcloud/requirements.txt)."
         )
     missing = []

@@ -101,7 +101,7 @@ def on_loop(function: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             done.set_result(function())
-        except BaseException as exc:  # noqa: BLE001 - handed to the thread that asked
+        except BaseException as exc:
             done.set_exception(exc)
 
     _loop().call_soon_threadsafe(run, context=contextvars.copy_context())

@@ -1,9 +1,11 @@
 """Saving: everything the cloud acknowledged is on disk before the caller hears of it.
 
-MiniStack saves only when it is told to stop. Here every request that may have changed something waits for a save
+MiniStack saves only when it is told to stop. Here every request that may have changed something waits for a
+save
 that began after it, and requests that come close together share one; so `kill -9` loses nothing that was
 acknowledged. Log events and metric data arrive without a request worth waiting for: they are saved every
-`SLOW_SECONDS` at most, and that much of them a `kill -9` may lose. Files are replaced whole, never written in place,
+`SLOW_SECONDS` at most, and that much of them a `kill -9` may lose. Files are replaced whole, never written
+in place,
 but not forced to the disk: a power cut may lose what the operating system had not written yet.
 """
 
@@ -158,7 +160,8 @@ class Saver:
 
 #: Actions that only read, by the first word of their name. Anything else counts as a change.
 _READING = (
-    "BatchCheck", "BatchGet", "Describe", "Detect", "Estimate", "Get", "Head", "List", "Lookup", "Query", "Scan",
+    "BatchCheck", "BatchGet", "Describe", "Detect", "Estimate", "Get", "Head", "List", "Lookup", "Query",
+    "Scan",
     "Select", "Test", "TransactGet", "Validate",
 )  # fmt: skip
 
@@ -166,7 +169,8 @@ _READING = (
 def may_change(method: str, target: str, body: bytes) -> bool:
     """Whether a request may change state, judged by its action's name.
 
-    `target` is the `X-Amz-Target` header; `body` the first part of the body, where the query protocol has `Action=`.
+    `target` is the `X-Amz-Target` header; `body` the first part of the body, where the query protocol has
+    `Action=`.
     """
     if method in ("GET", "HEAD", "OPTIONS"):
         return False

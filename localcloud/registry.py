@@ -1,6 +1,7 @@
 """ECR: repositories at the gateway's own address, and layers in files instead of in memory.
 
-An image is pushed to and pulled from `127.0.0.1:<port>/<repository>`. A layer is written to its file before its
+An image is pushed to and pulled from `127.0.0.1:<port>/<repository>`. A layer is written to its file before
+its
 upload is acknowledged, and MiniStack's saved state names only manifests and tags.
 """
 
@@ -64,7 +65,9 @@ class RepositoryBlobs(MutableMapping[str, bytes]):
 
 
 class Blobs:
-    """Stands in for MiniStack's store of layers: repository -> its blobs, in the request's account and region."""
+    """Stands in for MiniStack's store of layers: repository -> its blobs, in the request's account and
+    region.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -140,7 +143,8 @@ def _describing(describe: Any) -> Any:
                 return ecr.error_response_json(
                     "ImageNotFoundException",
                     f"The image with imageId {{imageDigest:'{wanted['imageDigest']}', "
-                    f"imageTag:'{wanted['imageTag']}'}} does not exist within the repository with name '{name}' "
+                    f"imageTag:'{wanted['imageTag']}'}} does not exist within the repository with name "
+                    f"'{name}' "
                     f"in the registry with id '{emulator.module('core.responses').get_account_id()}'",
                     400,
                 )

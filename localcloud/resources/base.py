@@ -17,7 +17,8 @@ Properties = dict[str, Any]
 class Provisioner:
     """How to create, update and delete resources of one type.
 
-    `create(logical_id, properties, stack_name)` and `update(physical_id, old, new, stack_name)` answer with the
+    `create(logical_id, properties, stack_name)` and `update(physical_id, old, new, stack_name)` answer with
+    the
     physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any exception;
     its text becomes the resource's ResourceStatusReason. `update` only gets changes that do not need a
     replacement. What is None is MiniStack's own.

@@ -1,4 +1,6 @@
-"""CloudFormation where MiniStack's differs from AWS's: templates, change sets, and how a stack is deployed."""
+"""CloudFormation where MiniStack's differs from AWS's: templates, change sets, and how a stack is
+deployed.
+"""
 
 from __future__ import annotations
 

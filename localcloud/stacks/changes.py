@@ -75,7 +75,8 @@ def _one(params: Tree, name: str) -> str:
 def resolved(template: Tree, parameters: Tree, stack_name: str, stack_id: str) -> Tree:
     """The resources that exist under these parameters, with every property resolved as far as it can be.
 
-    A resource whose condition is false is not there. A property that refers to something not created yet keeps its
+    A resource whose condition is false is not there. A property that refers to something not created yet
+    keeps its
     references, which then differ from any value.
     """
     if not template:

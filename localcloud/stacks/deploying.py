@@ -1,4 +1,6 @@
-"""Deploying a stack: waiting for services, what a failure leaves and says, and operations a dead process left."""
+"""Deploying a stack: waiting for services, what a failure leaves and says, and operations a dead process
+left.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def install(changed: Callable[[], None]) -> None:
 
 
 def _keep_failed_resources(stacks: Any) -> None:
-    """A resource whose create failed after it existed belongs to the stack, so that the rollback deletes it."""
+    """A resource whose create failed after it existed belongs to the stack, so that the rollback deletes
+    it.
+    """
     failed_operation = stacks._failed_operation
 
     def with_unfinished(is_update: bool, previous: Any, created: list[str], *rest: Any, **named: Any) -> Any:
@@ -127,7 +131,8 @@ _ABANDONED = {
 def close_abandoned(stack_id: str | None = None) -> list[str]:
     """End operations that nothing carries on any more, so that their stacks can be deleted.
 
-    All that are in progress, for use once after the state was loaded, or only the one of `stack_id`. Returns the
+    All that are in progress, for use once after the state was loaded, or only the one of `stack_id`.
+    Returns the
     names of the stacks concerned.
     """
     stacks = emulator.module("services.cloudformation")._stacks

@@ -1,6 +1,7 @@
 """Stack events of an update: only what changes, under the status AWS gives it, deletions included.
 
-MiniStack reports every resource of an updated stack as updated, new ones too, and removes old ones silently. What an
+MiniStack reports every resource of an updated stack as updated, new ones too, and removes old ones
+silently. What an
 operator reads to find out what happened should say what happened.
 """
 

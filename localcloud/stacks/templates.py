@@ -1,4 +1,6 @@
-"""Templates: the short forms of the functions of the Rules section, and properties in the types AWS gives them."""
+"""Templates: the short forms of the functions of the Rules section, and properties in the types AWS gives
+them.
+"""
 
 from __future__ import annotations
 
