@@ -22,13 +22,19 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
     Everything is checked before the first one is executed. On a terminal a question is asked unless `yes`;
     without one, the command itself is the approval. The gate is never passed by either.
     """
-    endpoint.ensure(cloud, terminal)
+    endpoint.present(cloud, terminal)
     environment = cloud.environment
     again = f"make change ENV={environment.name} NAME={name}"
     chosen: list[tuple[changesets.ChangeSet, Stack]] = []
     rows: list[review.Row] = []
     executed: list[str] = []
-    for stack_name, stack in stacks.describe_all(cloud).items():
+    there = stacks.describe_all(cloud)
+    if not any(there.values()):
+        raise refused(
+            f"{environment.name} does not exist at {cloud.where}, so there is nothing to approve.",
+            f"Create it first: make create ENV={environment.name}",
+        )
+    for stack_name, stack in there.items():
         change_set = changesets.describe(cloud, name, stack_name) if stack else None
         if change_set is None or stack is None:
             continue

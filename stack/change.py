@@ -16,7 +16,7 @@ from stack.terminal import Terminal
 
 def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_json: bool) -> int:
     """Make the change sets called `name`, print them and return the exit code. No change is a success."""
-    endpoint.ensure(cloud, terminal)
+    endpoint.present(cloud, terminal)
     found = _complete(cloud)
     _check_name_is_free(cloud, name)
     known = {stack: state.outputs for stack, state in found.items()}
@@ -105,7 +105,7 @@ def _print(
         terminal.notice(
             f"{row.logical_id} ({row.type}) is guarded: approve only with REPLACE={row.logical_id}"
         )
-    if any(row.replacement != "no" or row.action == "Remove" for row in rows) and len(environment.stacks) > 1:
+    if any(row.replacement == "yes" and row.stack != environment.stacks[-1] for row in rows):
         terminal.notice(
             "outputs of replaced resources are not known yet; a later stack that takes one "
             "needs a change of its own afterwards"

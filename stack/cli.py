@@ -184,7 +184,7 @@ def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     """Make an API token. It is shown this once."""
     if not name:
         raise usage("A token needs a name.", "Give it one: NAME=laptop (or --name laptop).")
-    endpoint.ensure(cloud, terminal)
+    endpoint.present(cloud, terminal)
     made = access.create(cloud, name)
     terminal.result(f"export TOKEN={made.token}")
     until = f", until {made.expires_at}" if made.expires_at else ""
@@ -208,7 +208,7 @@ def _image(ctx: click.Context, base_image: str | None) -> int:
 @_runtime
 def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Build the working tree's image and push it to the environment's repository, unless it is there."""
-    endpoint.ensure(cloud, terminal)
+    endpoint.present(cloud, terminal)
     terminal.result(pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
     return OK
 

@@ -23,6 +23,9 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Create the environment's missing stacks; return the exit code. Raises a ToolError when one fails."""
     environment = cloud.environment
     begun = time.monotonic()
+    if runtime == "container":
+        # Asked for by name: without an engine nothing is even started.
+        pin.choose(cloud, runtime, terminal)
     started = endpoint.ensure(cloud, terminal)
     found = stacks.describe_all(cloud)
     missing = [name for name, stack in found.items() if stack is None or stack.status not in COMPLETE]

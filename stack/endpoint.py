@@ -83,6 +83,14 @@ def require(cloud: Cloud) -> None:
         )
 
 
+def present(cloud: Cloud, terminal: Terminal) -> None:
+    """Check that the API can be used for an environment that has to exist already; start nothing."""
+    if cloud.environment.endpoint:
+        require(cloud)
+    else:
+        ensure(cloud, terminal)
+
+
 def stop_if_empty(cloud: Cloud, terminal: Terminal) -> None:
     """Stop the endpoint when no stack of any environment is left on it."""
     endpoint = cloud.environment.endpoint

@@ -174,7 +174,7 @@ def _targets(cloud: Cloud, group: str) -> str:
 
 def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Test the environment's service, print a table, and return 0 when everything passed, else 1."""
-    endpoint.ensure(cloud, terminal)
+    endpoint.present(cloud, terminal)
     known = stacks.outputs(cloud)
     url = stacks.url(known)
     if not url:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _REPLACEMENT = {"True": "yes", "False": "no", "Conditional": "may"}
 _LONGEST = 300
+_UNKNOWN = "(known once applied)"
+_AWS_UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 
 @dataclass
@@ -77,6 +79,11 @@ def _resource_rows(stack: str, resource: ResourceChangeTypeDef, before: Side, af
         row.after = target.get("AfterValue", row.after)
         if attribute == "Properties" and row.before is None and row.after is None:
             row.before, row.after = before.value(logical_id, name), after.value(logical_id, name)
+            if row.before is not None and row.before == row.after:
+                # Both say the same `!Ref`: what differs is what it will stand for.
+                row.after = _UNKNOWN
+        if row.after == _AWS_UNKNOWN:
+            row.after = _UNKNOWN
     if not merged:
         whole = {"Add": "(new)", "Remove": "(removed)"}.get(action, "")
         return [Row(property=whole, before=None, after=None, cause="template", **base)]

@@ -39,7 +39,7 @@ def test_wrong_use_of_an_existing_environment(created, words, code, said):
     ("words", "code", "said"),
     [
         (["change", "--name", "x"], 3, "does not exist, so there is nothing to change"),
-        (["approve", "--name", "x"], 3, "has no change set x"),
+        (["approve", "--name", "x"], 3, "make create ENV="),
         (["test"], 3, "has no service to test"),
         (["token", "--name", "x"], 1, "needs the output TableName"),
         (["push", "--runtime", "process"], 1, "has the output 'RepositoryUri'"),
