@@ -104,7 +104,8 @@ def register_scalable_target(request: Record) -> Record:
     target = dict(old) if old else {
         **{name: request[name] for name in _TARGET},
         "RoleARN": _arn("iam", "role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
-                               "AWSServiceRoleForApplicationAutoScaling_ECSService").replace(f":{_region()}:", "::", 1),
+                               "AWSServiceRoleForApplicationAutoScaling_ECSService")
+                        .replace(f":{_region()}:", "::", 1),
         "CreationTime": time.time(),
         "ScalableTargetARN": _arn("application-autoscaling", f"scalable-target/{uuid.uuid4().hex[:16]}"),
         "SuspendedState": {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False,
@@ -205,8 +206,8 @@ _ACTIONS: dict[str, Callable[[Record], Record]] = {
     "PutScalingPolicy": put_scaling_policy,
     "DeleteScalingPolicy": delete_scaling_policy,
     "DescribeScalingPolicies": describe_scaling_policies,
-    "DescribeScalingActivities": lambda request: {"ScalingActivities": []},
-    "DescribeScheduledActions": lambda request: {"ScheduledActions": []},
+    "DescribeScalingActivities": lambda _: {"ScalingActivities": []},
+    "DescribeScheduledActions": lambda _: {"ScheduledActions": []},
 }
 
 

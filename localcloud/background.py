@@ -37,7 +37,8 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
         _refuse_taken_port(endpoint)
         state.prepare(endpoint)
         command = [
-            sys.executable, "-m", "localcloud", "serve", "--endpoint", endpoint.url, "--state-dir", str(state.path),
+            sys.executable, "-m", "localcloud", "serve",
+            "--endpoint", endpoint.url, "--state-dir", str(state.path),
         ]  # fmt: skip
         with state.log.open("ab") as output:
             process = subprocess.Popen(

@@ -19,14 +19,12 @@ from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """The two options every command has, and one clear line instead of a traceback for what users can
-    mend.
-    """
+    """The two options every command has, and one clear line for what users can mend."""
 
     @click.option("--endpoint", default=DEFAULT_URL, show_default=True, envvar="LOCALCLOUD_ENDPOINT",
                   help="Where the AWS API listens: a port of this machine's loopback.")  # fmt: skip
     @click.option("--state-dir", default=str(DEFAULT_DIR), show_default=True, envvar="LOCALCLOUD_STATE_DIR",
-                  type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept.")  # fmt: skip
+                  type=click.Path(file_okay=False, path_type=Path), help="Where it keeps all.")  # fmt: skip
     @wraps(command)
     def run(endpoint: str, state_dir: Path, **options: Any) -> None:
         try:
@@ -41,9 +39,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The embedded cloud for ENV=local: an AWS API on loopback whose stacks, tasks and balancers really
-    run.
-    """
+    """The embedded cloud for ENV=local: an AWS API on loopback whose stacks and tasks really run."""
 
 
 @main.command()

@@ -2,7 +2,7 @@
 
 The AWS API inside has no authentication and answers every cross-origin preflight with yes, so a page in the
 developer's browser could drive it. A browser always says where a cross-origin request comes from (`Origin`),
-and a DNS-rebound page arrives under its own name (`Host`); both are refused before anything else looks at them.
+and a DNS-rebound page arrives under its own name (`Host`); both are refused first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def refusal(headers: Iterable[tuple[bytes, bytes]], port: int, through_socket: b
     """Why a request with these headers is refused, None when it may pass.
 
     `through_socket`: it came through the Unix socket, which only the owner (and a relay the owner started for
-    their containers) can open. Containers know the relay under names of their own, so Host says nothing there.
+    their containers) can open. Containers know the relay under names of their own, so Host says
+    nothing there.
     """
     hosts = []
     for name, value in headers:

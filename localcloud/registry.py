@@ -65,9 +65,7 @@ class RepositoryBlobs(MutableMapping[str, bytes]):
 
 
 class Blobs:
-    """Stands in for MiniStack's store of layers: repository -> its blobs, in the request's account and
-    region.
-    """
+    """Stands in for MiniStack's store of layers: repository -> its blobs, in the request's region."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -1,6 +1,4 @@
-"""The state directory of a local cloud: what is in it, to which version and address it belongs, who runs
-it.
-"""
+"""The state directory of a local cloud: what is in it, to whom it belongs, who runs it."""
 
 from __future__ import annotations
 

@@ -19,8 +19,9 @@ class Provisioner:
 
     `create(logical_id, properties, stack_name)` and `update(physical_id, old, new, stack_name)` answer with
     the
-    physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any exception;
-    its text becomes the resource's ResourceStatusReason. `update` only gets changes that do not need a
+    physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any
+    exception; its text becomes the resource's ResourceStatusReason. `update` only gets changes
+    that do not need a
     replacement. What is None is MiniStack's own.
     """
 

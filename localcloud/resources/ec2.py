@@ -1,6 +1,4 @@
-"""EC2: elastic addresses, NAT gateways, flow logs, separate security group rules, and a VPC's missing
-attributes.
-"""
+"""EC2: elastic addresses, NAT gateways, flow logs, security group rules, and a VPC's missing attributes."""
 
 from __future__ import annotations
 
@@ -93,9 +91,7 @@ def _delete_flow_log(physical_id: str, properties: Properties) -> None:
 
 
 def _rule(properties: Properties, other_group: str) -> dict[str, list[str]]:
-    """A rule as AuthorizeSecurityGroupIngress and -Egress take it; `other_group` names the peer's
-    property.
-    """
+    """A rule as AuthorizeSecurityGroupIngress and -Egress take it; `other_group` is the peer's property."""
     permission = "IpPermissions.1"
     text = properties.get("Description")
     values = {

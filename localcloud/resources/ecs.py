@@ -1,7 +1,8 @@
 """ECS: task definitions and services as the template says them, and a stack that waits for its services.
 
-MiniStack's own provisioners drop some members (Secrets, HealthCheck, StopTimeout, ...) and answer before a single
-task runs. These pass everything on, and a service is complete when its deployment is; a deployment that
+MiniStack's own provisioners drop some members (Secrets, HealthCheck, StopTimeout, ...) and answer before a
+single task runs. These pass everything on, and a service is complete when its deployment is; a
+deployment that
 fails makes
 the resource fail with its reason.
 """

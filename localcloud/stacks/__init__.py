@@ -1,6 +1,4 @@
-"""CloudFormation where MiniStack's differs from AWS's: templates, change sets, and how a stack is
-deployed.
-"""
+"""CloudFormation where MiniStack's differs from AWS's: templates, change sets, deployment."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from localcloud import emulator, schemas
 
@@ -94,8 +94,8 @@ def resolved(template: Tree, parameters: Tree, stack_name: str, stack_id: str) -
         for key, value in (resource.get("Properties") or {}).items():
             try:
                 result = engine._resolve_refs(
-                    copy.deepcopy(value), there, parameters, conditions, template.get("Mappings", {}), stack_name,
-                    stack_id,
+                    copy.deepcopy(value), there, parameters, conditions, template.get("Mappings", {}),
+                    stack_name, stack_id,
                 )  # fmt: skip
             except (ValueError, KeyError, TypeError):
                 result = value
@@ -196,33 +196,33 @@ def _text(value: Any) -> str:
 
 def _described(body: bytes, change_set: Tree, with_values: bool) -> bytes:
     """DescribeChangeSet's answer with the members MiniStack leaves out."""
-    root = ElementTree.fromstring(body)  # noqa: S314 - our own process wrote it
+    root = ET.fromstring(body)  # noqa: S314 - our own process wrote it
     space = root.tag.partition("}")[0] + "}"
-    ElementTree.register_namespace("", space[1:-1])
+    ET.register_namespace("", space[1:-1])
     members = root.findall(f".//{space}Changes/{space}member/{space}ResourceChange")
     for element, change in zip(members, change_set["Changes"], strict=True):
         resource = change["ResourceChange"]
         if with_values:
             for name in ("BeforeContext", "AfterContext"):
                 if name in resource:
-                    ElementTree.SubElement(element, space + name).text = resource[name]
+                    ET.SubElement(element, space + name).text = resource[name]
         targets = element.findall(f"{space}Details/{space}member/{space}Target")
         for target, detail in zip(targets, resource.get("Details", []), strict=True):
             names = ("Path", "BeforeValue", "AfterValue", "AttributeChangeType") if with_values else ()
             for name in names:
                 if name in detail["Target"]:
-                    ElementTree.SubElement(target, space + name).text = detail["Target"][name]
+                    ET.SubElement(target, space + name).text = detail["Target"][name]
         if not with_values:
             _drop_repeated_details(element, space)
-    return b'<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(root)
+    return b'<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(root)
 
 
-def _drop_repeated_details(element: ElementTree.Element, space: str) -> None:
+def _drop_repeated_details(element: ET.Element, space: str) -> None:
     """Without values, the details of one property that differ only in their place are the same."""
     details = element.find(f"{space}Details")
     seen: set[bytes] = set()
     for member in list(details if details is not None else ()):
-        text = ElementTree.tostring(member)
+        text = ET.tostring(member)
         if text in seen and details is not None:
             details.remove(member)
         seen.add(text)

@@ -1,10 +1,7 @@
-"""Deploying a stack: waiting for services, what a failure leaves and says, and operations a dead process
-left.
-"""
+"""Deploying a stack: waiting for services, what a failure leaves and says, and operations left open."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -55,9 +52,7 @@ def install(changed: Callable[[], None]) -> None:
 
 
 def _keep_failed_resources(stacks: Any) -> None:
-    """A resource whose create failed after it existed belongs to the stack, so that the rollback deletes
-    it.
-    """
+    """A resource whose create failed after it existed belongs to the stack: a rollback deletes it."""
     failed_operation = stacks._failed_operation
 
     def with_unfinished(is_update: bool, previous: Any, created: list[str], *rest: Any, **named: Any) -> Any:
@@ -154,14 +149,3 @@ def close_abandoned(stack_id: str | None = None) -> list[str]:
         )
         closed.append(name)
     return closed
-
-
-async def settled(timeout: float) -> bool:
-    """Wait until no stack operation is running; False when `timeout` seconds were not enough."""
-    stacks = emulator.module("services.cloudformation")._stacks
-    deadline = asyncio.get_running_loop().time() + timeout
-    while any(stack["StackStatus"] in _ABANDONED for _, stack in stacks.all_items()):
-        if asyncio.get_running_loop().time() > deadline:
-            return False
-        await asyncio.sleep(0.1)
-    return True

@@ -1,6 +1,4 @@
-"""Templates: the short forms of the functions of the Rules section, and properties in the types AWS gives
-them.
-"""
+"""Templates: the short forms of the functions of the Rules section, and properties in AWS's types."""
 
 from __future__ import annotations
 

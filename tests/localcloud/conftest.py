@@ -61,7 +61,8 @@ class Cloud:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
-            [sys.executable, "-m", "localcloud", *arguments, "--endpoint", self.url, "--state-dir", str(self.state_dir)],
+            [sys.executable, "-m", "localcloud", *arguments,
+             "--endpoint", self.url, "--state-dir", str(self.state_dir)],
             cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
             env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         )  # fmt: skip
@@ -84,7 +85,7 @@ class Cloud:
         self.client("cloudformation").create_change_set(
             StackName=stack, ChangeSetName=name, ChangeSetType=kind,
             TemplateBody=template if isinstance(template, str) else json.dumps(template),
-            Parameters=[{"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()],
+            Parameters=[{"ParameterKey": k, "ParameterValue": str(v)} for k, v in parameters.items()],
             Capabilities=["CAPABILITY_IAM"], **options,
         )  # fmt: skip
         found: dict[str, Any] = self.client("cloudformation").describe_change_set(
@@ -134,10 +135,12 @@ class Cloud:
             entry.size = len(SERVICE)
             tar.addfile(entry, io.BytesIO(SERVICE.encode()))
         config = {
-            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [_digest(archive.getvalue())]},
+            "architecture": "amd64", "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [_digest(archive.getvalue())]},
             "config": {
                 "Env": ["ECHO_HOST=0.0.0.0", *(f"{key}={value}" for key, value in environment.items())],
-                "Entrypoint": ["python3", "-m", "app"], "WorkingDir": "/srv", "ExposedPorts": {"8080/tcp": {}},
+                "Entrypoint": ["python3", "-m", "app"], "WorkingDir": "/srv",
+                "ExposedPorts": {"8080/tcp": {}},
                 "Labels": {"io.echo-room.runtime": "process"},
             },
         }  # fmt: skip

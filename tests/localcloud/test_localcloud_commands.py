@@ -16,7 +16,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
     """Every address and port the process accepts TCP connections on, from the kernel's tables."""
     inodes = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(entry)
+        target = str(entry.readlink())
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     found = set()

@@ -169,7 +169,8 @@ def test_numbers_and_booleans_get_the_type_of_their_schema() -> None:
         "LoadBalancers": [{"ContainerPort": "80"}],
     }
     assert schemas.coerced("AWS::ECS::Service", given) == {
-        "DesiredCount": 2, "EnableExecuteCommand": True, "ServiceName": "7", "LoadBalancers": [{"ContainerPort": 80}],
+        "DesiredCount": 2, "EnableExecuteCommand": True, "ServiceName": "7",
+        "LoadBalancers": [{"ContainerPort": 80}],
     }  # fmt: skip
 
 

@@ -131,7 +131,10 @@ def test_replacement_and_values_are_told_before(shared_cloud: Any) -> None:
             },
             "Subnet": {
                 "Type": "AWS::EC2::Subnet",
-                "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": {"Fn::Select": [0, {"Fn::Cidr": [{"Ref": "Cidr"}, 1, 8]}]}},
+                "Properties": {
+                    "VpcId": {"Ref": "Vpc"},
+                    "CidrBlock": {"Fn::Select": [0, {"Fn::Cidr": [{"Ref": "Cidr"}, 1, 8]}]},
+                },
             },
         },
     }  # fmt: skip
