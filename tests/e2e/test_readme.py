@@ -49,7 +49,7 @@ def get(url: str) -> dict[str, str]:
 def tasks(checkout: Checkout) -> set[str]:
     """The tasks that ECS reports, by id."""
     status = json.loads(checkout.succeed("make -s status ENV=local JSON=1"))
-    return {task["id"] for task in status["tasks"] if task["status"] == "RUNNING"}
+    return {task["id"] for task in status["services"][0]["tasks"] if task["status"] == "RUNNING"}
 
 
 def test_create_ends_with_a_url_and_a_token(checkout: Checkout, story: Story) -> None:
