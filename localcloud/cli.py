@@ -21,14 +21,17 @@ from localcloud.state import DEFAULT_DIR, StateDir, StateError
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """The two options every command has, and one clear line for what users can mend."""
 
-    @click.option("--endpoint", default=DEFAULT_URL, show_default=True, envvar="LOCALCLOUD_ENDPOINT",
-                  help="Where the AWS API listens: a port of this machine's loopback.")  # fmt: skip
+    @click.option("--endpoint", envvar="LOCALCLOUD_ENDPOINT",
+                  help="Where the AWS API listens: a port of this machine's loopback.  "
+                       f"[default: where this state directory's listened, else {DEFAULT_URL}]")  # fmt: skip
     @click.option("--state-dir", default=str(DEFAULT_DIR), show_default=True, envvar="LOCALCLOUD_STATE_DIR",
                   type=click.Path(file_okay=False, path_type=Path), help="Where it keeps all.")  # fmt: skip
     @wraps(command)
-    def run(endpoint: str, state_dir: Path, **options: Any) -> None:
+    def run(endpoint: str | None, state_dir: Path, **options: Any) -> None:
         try:
-            command(endpoint=Endpoint.parse(endpoint), state=StateDir.at(state_dir), **options)
+            state = StateDir.at(state_dir)
+            url = endpoint or state.read_meta().get("endpoint") or DEFAULT_URL
+            command(endpoint=Endpoint.parse(url), state=state, **options)
         except (EndpointError, StateError, EmulatorError, background.CannotStartError, OSError) as exc:
             raise click.ClickException(str(exc)) from exc
         except KeyboardInterrupt as exc:
