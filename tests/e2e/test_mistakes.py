@@ -33,7 +33,7 @@ def nothing_changed(place: Checkout) -> Iterator[None]:
         ("make approve ENV=local", ["NAME="]),
         ("make approve ENV=local NAME=never-made", ["make create ENV=local"]),
         ("make test ENV=local", ["make create ENV=local"]),
-        ("make last-create-failure ENV=local", ["no"]),
+        ("make last-create-failure ENV=local", ["make create ENV=local"]),
         ("make create ENV=local RUNTIME=magic", ["magic", "process", "container"]),
         ("make create ENV=local RUNTIME=container", ["Docker"]),
         ("make image", ["Docker"]),
