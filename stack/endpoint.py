@@ -19,7 +19,7 @@ _START_SECONDS = 120
 def answers(cloud: Cloud) -> bool:
     """Say whether the endpoint answers CloudFormation calls; anything but silence raises as usual."""
     client = cloud.client(
-        "cloudformation", connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 1}
+        "cloudformation", connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 1}
     )
     try:
         client.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
-_SECONDS = 8.0
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,12 @@ class Engine:
     detail: str = ""
 
 
+@functools.cache
 def detect() -> Engine:
-    """Ask the engine for its version, then for its images: one that only does the first is broken."""
+    """Ask the engine for its version, then for its images: one that only does the first is broken.
+
+    Asked once a command: an engine that hangs should cost its time-out once.
+    """
     if shutil.which("docker") is None:
         return Engine("absent", "there is no `docker` command")
     for words in (["docker", "version", "--format", "{{.Server.Version}}"], ["docker", "images", "--quiet"]):

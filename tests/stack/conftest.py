@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stack.cli import tool
+from stack.image import engine
 
 REGISTRY = """
 Description: Images
@@ -317,3 +318,9 @@ def created(project: Project) -> Project:
     done = project.do("create", "--runtime", "process")
     assert done.exit_code == 0, done.output
     return project
+
+
+@pytest.fixture(autouse=True)
+def each_test_is_a_command_of_its_own() -> None:
+    """Forget what an earlier test learnt of the Docker engine."""
+    engine.detect.cache_clear()
