@@ -5,6 +5,7 @@ that,
 `stop` closes them. Application load balancers over HTTP; an HTTPS listener is refused for now.
 """
 
-from localcloud.balancer.control import Balancer, PortTakenError, current, install, start, stop, sweep
+from localcloud.balancer.control import Balancer, current, install, start, stop, sweep
+from localcloud.balancer.sockets import PortTakenError
 
 __all__ = ["Balancer", "PortTakenError", "current", "install", "start", "stop", "sweep"]

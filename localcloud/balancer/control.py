@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from localcloud import emulator
+from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
-from localcloud.balancer.proxy import Listener, Settings
-from localcloud.balancer.targets import REASONS, Group, Target
+from localcloud.balancer.proxy import Listener
+from localcloud.balancer.routing import Settings
+from localcloud.balancer.sockets import PortTakenError, bind
+from localcloud.balancer.targets import REASONS, Group
 
 log = logging.getLogger("localcloud.balancer")
 
 _SYNC_SECONDS = 0.25
-
-
-class PortTakenError(ValueError):
-    """The listener's port cannot be listened on; the message names it and what to change."""
 
 
 class _Running:
@@ -40,29 +37,6 @@ class _Running:
 
 def _alb() -> Any:
     return emulator.module("services.alb")
-
-
-def bind(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1:`port`. Raises PortTakenError."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(("127.0.0.1", port))
-        bound.listen(1024)
-    except OSError as exc:
-        bound.close()
-        why = (
-            "needs more rights than this user has"
-            if isinstance(exc, PermissionError)
-            else "is already in use"
-        )
-        raise PortTakenError(
-            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or "
-            "set HttpPort to another "
-            f"one in the environment file (cloudformation/environments/local.toml)."
-        ) from exc
-    bound.setblocking(False)
-    return bound
 
 
 class Balancer:
@@ -141,11 +115,12 @@ class Balancer:
     def group(self, arn: str) -> Group | None:
         """The target group at run time, None when there is no such record."""
         found = self._groups.get(arn)
-        if found is None and self._record(arn) is not None:
+        if found is None and self.record(arn) is not None:
             found = self._groups[arn] = Group(arn, lambda: self._group_settings(arn), self._changed)
         return found
 
-    def _record(self, arn: str) -> dict[str, Any] | None:
+    def record(self, arn: str) -> dict[str, Any] | None:
+        """MiniStack's record of a target group."""
         for key, record in _alb()._tgs.all_items():
             if key[2] == arn:
                 found: dict[str, Any] = record
@@ -153,7 +128,7 @@ class Balancer:
         return None
 
     def _group_settings(self, arn: str) -> dict[str, Any]:
-        return {**(self._record(arn) or {}), **_attributes(_alb()._tg_attrs, arn)}
+        return {**(self.record(arn) or {}), **_attributes(_alb()._tg_attrs, arn)}
 
     def in_use(self, arn: str) -> bool:
         """Whether a listener or rule forwards to the target group."""
@@ -296,7 +271,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     listeners.update(alb._listeners)
     alb._listeners = listeners
     # `describe` and the balancer's own listings must name the address that answers.
-    _replace_handlers(alb, balancer)
+    replace_handlers(alb, balancer)
 
 
 async def start() -> None:
@@ -315,84 +290,3 @@ async def stop() -> None:
     if _current is not None:
         await _current.stop()
         _current = None
-
-
-def _replace_handlers(alb: Any, balancer: Balancer) -> None:
-    actions = alb._ACTION_MAP
-    create_listener, create_lb, describe = actions["CreateListener"], actions["CreateLoadBalancer"], alb._xml
-
-    def creating_listener(params: Any) -> Any:
-        try:
-            return create_listener(params)
-        except PortTakenError as exc:
-            return alb._error("ValidationError", str(exc))
-
-    def creating_lb(params: Any) -> Any:
-        answer = create_lb(params)
-        balancer.sync()
-        return _with_address(answer)
-
-    def parsed(params: Any) -> tuple[str, list[tuple[str, int]]]:
-        arn = alb._p(params, "TargetGroupArn")
-        port = int((balancer._record(arn) or {}).get("Port", 80))
-        return arn, [(t["Id"], int(t.get("Port") or port)) for t in alb._parse_targets_param(params)]
-
-    def registering(params: Any) -> Any:
-        arn, targets = parsed(params)
-        if balancer._record(arn) is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
-        for target in targets:
-            balancer.register(arn, *target)
-        return alb._empty("RegisterTargets")
-
-    def deregistering(params: Any) -> Any:
-        arn, targets = parsed(params)
-        if balancer._record(arn) is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
-        for target in targets:
-            balancer.deregister(arn, *target)
-        return alb._empty("DeregisterTargets")
-
-    def describing_health(params: Any) -> Any:
-        arn, wanted = parsed(params)
-        group = balancer.group(arn)
-        if group is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
-        targets = [group.targets.get(key) or _unknown(*key) for key in wanted] or list(group.targets.values())
-        used = balancer.in_use(arn)
-        return describe(200, "DescribeTargetHealth", _health_xml(targets, used))
-
-    actions.update(
-        CreateListener=creating_listener,
-        CreateLoadBalancer=creating_lb,
-        RegisterTargets=registering,
-        DeregisterTargets=deregistering,
-        DescribeTargetHealth=describing_health,
-    )
-
-
-def _with_address(answer: Any) -> Any:
-    """The creation's answer with the address that `sync` gave the new balancer."""
-    status, headers, body = answer
-    text = body.decode() if isinstance(body, bytes) else body
-    text = re.sub(r"<DNSName>.*?</DNSName>", "<DNSName>127.0.0.1</DNSName>", text)
-    return status, headers, text.encode() if isinstance(body, bytes) else text
-
-
-def _unknown(address: str, port: int) -> Target:
-    return Target(address, port, state="unused", reason="Target.NotRegistered")
-
-
-def _health_xml(targets: list[Target], used: bool) -> str:
-    members = []
-    for target in targets:
-        state, reason, text = target.state, target.reason, target.describe()
-        if not used and state != "draining":
-            state, reason, text = "unused", "Target.NotInUse", REASONS["Target.NotInUse"]
-        why = f"<Reason>{reason}</Reason><Description>{escape(text)}</Description>" if reason else ""
-        members.append(
-            f"<member><HealthCheckPort>{target.port}</HealthCheckPort>"
-            f"<Target><Id>{escape(target.id)}</Id><Port>{target.port}</Port></Target>"
-            f"<TargetHealth><State>{state}</State>{why}</TargetHealth></member>"
-        )
-    return f"<TargetHealthDescriptions>{''.join(members)}</TargetHealthDescriptions>"

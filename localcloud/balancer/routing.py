@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import fnmatch
 import random
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 Rule = dict[str, Any]
+
+
+@dataclass
+class Settings:
+    """What a listener currently says; read anew for each request."""
+
+    port: int
+    protocol: str
+    rules: list[dict[str, Any]]
+    idle_seconds: float
+    drop_invalid_headers: bool
+    server_header: bool
 
 
 def actions_for(rules: list[Rule], method: str, target: str, host: str) -> list[dict[str, Any]]:

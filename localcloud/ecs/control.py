@@ -1,4 +1,4 @@
-"""ECS's API on top of MiniStack's records: what runs tasks and services is ours."""
+"""The running half of ECS: its start, its steps and its end, and waiting for a service."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import balancer, emulator
-from localcloud.ecs import containers, processes
-from localcloud.ecs.containers import MARK
-from localcloud.ecs.records import Record, ecs, new_task, now, subnets
-from localcloud.ecs.services import Scheduler, make_deployment, primary, reasons
+from localcloud.ecs import engine, processes
+from localcloud.ecs.api import replace_actions
+from localcloud.ecs.deployments import primary, reasons
+from localcloud.ecs.records import Record, ecs, now
+from localcloud.ecs.services import Scheduler
 from localcloud.ecs.tasks import Tasks
 
 log = logging.getLogger("localcloud.ecs")
@@ -23,8 +24,6 @@ log = logging.getLogger("localcloud.ecs")
 _STEP_SECONDS = 0.5
 #: CloudFormation gives ECS three hours; nobody wants to wait that long here.
 _STABLE_SECONDS = 1800.0
-#: How long ListTasks still knows a stopped task, as about long as AWS does.
-_STOPPED_SECONDS = 3600.0
 
 
 class ServiceDeploymentFailed(Exception):  # noqa: N818
@@ -105,7 +104,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     """
     global _current
     _current = Cloud(state_dir, int(urlsplit(gateway_url).port or 80), cloud_id, changed)
-    _replace(_current)
+    replace_actions(_current)
 
 
 async def start() -> None:
@@ -129,8 +128,8 @@ def sweep(state_dir: Path, cloud_id: str) -> None:
     """End the tasks that a killed local cloud of this state directory left; it must not be running."""
     if found := processes.sweep(state_dir / "tasks"):
         log.warning("ended the processes of %d containers that were left behind", found)
-    if (state_dir / MARK).exists():
-        containers.sweep(cloud_id)
+    if (state_dir / engine.MARK).exists():
+        engine.sweep(cloud_id)
 
 
 def wait_service_stable(
@@ -170,201 +169,3 @@ async def _stable(service: Record, deployment: Record, seconds: float) -> None:
                 + (f": {why}" if why else "")
             )
         await asyncio.sleep(0.05)
-
-
-#: Members of UpdateService that begin a new deployment, and those that do not.
-_DEPLOYED = (
-    "networkConfiguration",
-    "platformVersion",
-    "loadBalancers",
-    "capacityProviderStrategy",
-    "serviceRegistries",
-    "enableExecuteCommand",
-    "propagateTags",
-    "enableECSManagedTags",
-)
-_PLAIN = ("healthCheckGracePeriodSeconds", "deploymentConfiguration", "availabilityZoneRebalancing")
-
-
-def _replace(cloud: Cloud) -> None:
-    module = ecs()
-    create, tasks = module._create_service, cloud.tasks
-
-    async def inline(function: Callable[..., Any], *arguments: Any, thread_name: str = "") -> Any:
-        """Records have one owner, the event loop; nothing here blocks it."""
-        del thread_name
-        return function(*arguments)
-
-    def found(data: Record) -> tuple[str, Record | None]:
-        cluster = module._resolve_cluster_name(data.get("cluster", "default")) or ""
-        name = (module._resolve_service_ref(data.get("service", "")) or ("",))[0]
-        return cluster, module._services.get(f"{cluster}/{name}")
-
-    def missing() -> Any:
-        return module.error_response_json("ServiceNotFoundException", "Service not found.", 400)
-
-    def create_service(data: Record) -> Any:
-        data = {key: value for key, value in data.items() if value is not None}
-        if not data.get("capacityProviderStrategy"):
-            data.pop("capacityProviderStrategy", None)
-        definition = module._task_defs.get(module._resolve_td_key(data.get("taskDefinition", "")))
-        if definition is None or definition["status"] != "ACTIVE":
-            return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
-        for lb in data.get("loadBalancers") or []:
-            arn = lb.get("targetGroupArn")
-            if arn and not balancer.current().in_use(arn):
-                return module.error_response_json(
-                    "InvalidParameterException",
-                    f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
-                    400,
-                )
-        for key in ("desiredCount", "healthCheckGracePeriodSeconds"):
-            if key in data:
-                data[key] = int(data[key])
-        data["deploymentConfiguration"] = _numbers(data.get("deploymentConfiguration") or {})
-        for lb in data.get("loadBalancers") or []:
-            lb["containerPort"] = int(lb["containerPort"])
-        answer = create(data)
-        cloud.kick()
-        return answer
-
-    def update_service(data: Record) -> Any:
-        _, service = found(data)
-        if service is None:
-            return missing()
-        if service["status"] != "ACTIVE":
-            return module.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
-        definition = service["taskDefinition"]
-        if data.get("taskDefinition"):
-            record = module._task_defs.get(module._resolve_td_key(data["taskDefinition"]))
-            if record is None:
-                return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
-            definition = record["taskDefinitionArn"]
-        anew = bool(data.get("forceNewDeployment")) or definition != service["taskDefinition"]
-        for key in (*_DEPLOYED, *_PLAIN):
-            if data.get(key) is not None and data[key] != service.get(key):
-                service[key] = data[key]
-                anew = anew or key in _DEPLOYED
-        service["deploymentConfiguration"] = _numbers(service["deploymentConfiguration"])
-        if data.get("desiredCount") is not None:
-            service["desiredCount"] = int(data["desiredCount"])
-            primary(service).update(desiredCount=service["desiredCount"], updatedAt=now())
-        service["taskDefinition"] = definition
-        if anew:
-            before = primary(service)
-            before.update(status="ACTIVE", updatedAt=now())
-            after = make_deployment(definition, service["desiredCount"])
-            after.update({k: before[k] for k in ("launchType", "capacityProviderStrategy") if k in before})
-            service["deployments"].insert(0, after)
-        cloud.kick()
-        return module.json_response({"service": module._sanitize(service)})
-
-    def delete_service(data: Record) -> Any:
-        _, service = found(data)
-        if service is None:
-            return missing()
-        if service["status"] == "ACTIVE":
-            if not data.get("force") and service["desiredCount"] > 0:
-                return module.error_response_json(
-                    "InvalidParameterException",
-                    "The service cannot be stopped while it is scaled above 0.",
-                    400,
-                )
-            service.update(status="DRAINING", desiredCount=0)
-        cloud.kick()
-        return module.json_response({"service": module._sanitize(service)})
-
-    def run_task(data: Record) -> Any:
-        cluster = module._clusters.get(module._resolve_cluster_name(data.get("cluster", "default")) or "")
-        if cluster is None:
-            return module.error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
-        definition = module._task_defs.get(module._resolve_td_key(data.get("taskDefinition", "")))
-        if definition is None:
-            return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
-        launch_type, strategy, error = module._launch_choice(data, cluster)
-        if error:
-            return error
-        launch_type, provider = module._task_capacity(launch_type, strategy)
-        places: list[str | None] = [*subnets(data.get("networkConfiguration"))] or [None]
-        responses = emulator.module("core.responses")
-        started = []
-        for index in range(int(data.get("count") or 1)):
-            task = new_task(
-                definition,
-                cluster,
-                subnet=places[index % len(places)],
-                group=data.get("group") or f"family:{definition['family']}",
-                started_by=data.get("startedBy", ""),
-                launch_type=launch_type,
-                provider=provider,
-                overrides=data.get("overrides"),
-                execute_command=bool(data.get("enableExecuteCommand")),
-                tags=data.get("tags"),
-                platform_version=data.get("platformVersion", ""),
-            )
-            task["_order"] = time.monotonic_ns()
-            module._tasks[task["taskArn"]] = task
-            if data.get("tags"):
-                module._tags[task["taskArn"]] = list(data["tags"])
-            tasks.launch(task, definition, responses.get_account_id(), responses.get_region())
-            started.append(module._sanitize(task))
-        module._recount_cluster(cluster["clusterName"])
-        return module.json_response({"tasks": started, "failures": []})
-
-    def stop_task(data: Record) -> Any:
-        cluster = module._resolve_cluster_name(data.get("cluster", "default"))
-        task = module._resolve_task(data.get("task", ""), cluster)
-        if not task:
-            return module.error_response_json(
-                "InvalidParameterException", "The referenced task was not found.", 400
-            )
-        tasks.stop(task, data.get("reason") or "Task stopped by user", "UserInitiated")
-        return module.json_response({"task": module._sanitize(task)})
-
-    def forget_old(data: Record) -> Any:
-        for key, task in module._tasks.items():
-            if task["lastStatus"] == "STOPPED" and _age(task) > _STOPPED_SECONDS:
-                module._tasks.pop(key)
-        return list_tasks(data)
-
-    list_tasks = module._list_tasks
-    replaced = {
-        "_create_service": create_service,
-        "_update_service": update_service,
-        "_delete_service": delete_service,
-        "_run_task": run_task,
-        "_stop_task": stop_task,
-        "_list_tasks": forget_old,
-    }
-    for name, function in replaced.items():
-        setattr(module, name, function)
-        action = "".join(part.title() for part in name.split("_"))
-        module._ACTION_MAP[action] = function
-    module.run_reentrant = inline
-    module._make_deployment = make_deployment
-    module._get_docker = lambda: None
-    module._maybe_mark_stopped = lambda *_: None
-    module._reconcile_service_tasks = cloud.kick
-    module._sync_service_targets = lambda *_: None
-    module._refresh_service_state = lambda *_: None
-
-
-def _age(task: Record) -> float:
-    from datetime import UTC, datetime
-
-    stopped = task.get("stoppedAt")
-    if not isinstance(stopped, str):
-        return 0.0
-    return (datetime.now(UTC) - datetime.fromisoformat(stopped.replace("Z", "+00:00"))).total_seconds()
-
-
-def _numbers(config: Record) -> Record:
-    """Percentages as numbers, wherever they came from, and AWS's defaults."""
-    found = {"maximumPercent": 200, "minimumHealthyPercent": 100, **config}
-    for key in ("maximumPercent", "minimumHealthyPercent"):
-        found[key] = int(found[key])
-    breaker = {"enable": False, "rollback": False, **(found.get("deploymentCircuitBreaker") or {})}
-    for key in ("enable", "rollback"):
-        breaker[key] = str(breaker[key]).lower() == "true"
-    found["deploymentCircuitBreaker"] = breaker
-    return found

@@ -1,14 +1,13 @@
-"""The service scheduler: desired counts, rolling deployments, the circuit breaker."""
+"""The service scheduler: desired counts, health, and rolling deployments."""
 
 from __future__ import annotations
 
 import logging
 import math
-import secrets
 import time
-from typing import Any
 
 from localcloud import balancer, emulator
+from localcloud.ecs.deployments import breaker_threshold, primary, trip, why
 from localcloud.ecs.records import Record, ecs, event, new_task, now, subnets
 from localcloud.ecs.tasks import Tasks
 
@@ -18,42 +17,6 @@ log = logging.getLogger("localcloud.ecs")
 _SETTLE_SECONDS = 1.0
 #: Pause before the next start after failures in a row, in seconds for each of them, and at most.
 _BACKOFF, _BACKOFF_MOST = 0.5, 10.0
-
-
-def make_deployment(task_definition: str, desired_count: int, status: str = "PRIMARY") -> Record:
-    """A deployment that just began."""
-    identity = f"ecs-svc/{secrets.randbits(62):019d}"
-    return {
-        "id": identity,
-        "status": status,
-        "taskDefinition": task_definition,
-        "desiredCount": desired_count,
-        "runningCount": 0,
-        "pendingCount": 0,
-        "failedTasks": 0,
-        "launchType": "FARGATE",
-        "createdAt": now(),
-        "updatedAt": now(),
-        "rolloutState": "IN_PROGRESS",
-        "rolloutStateReason": f"ECS deployment {identity} in progress.",
-    }
-
-
-def primary(service: Record) -> Record:
-    """The deployment that is wanted."""
-    found: Record = next(d for d in service["deployments"] if d["status"] == "PRIMARY")
-    return found
-
-
-def breaker_threshold(service: Record) -> int:
-    """How many failures in a row trip the breaker: half the desired count, but 3 to 200."""
-    breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
-    config = breaker.get("thresholdConfiguration") or {}
-    kind, value = config.get("type", "BOUNDED_PERCENT"), float(config.get("value", 50))
-    if kind == "COUNT":
-        return max(1, int(value))
-    share = math.ceil(value * int(service["desiredCount"]) / 100)
-    return max(1, share) if kind == "UNBOUNDED_PERCENT" else min(200, max(3, share))
 
 
 class Scheduler:
@@ -193,56 +156,19 @@ class Scheduler:
             wanted["updatedAt"] = now()
             pause = min(_BACKOFF * failures, _BACKOFF_MOST)
             self._not_before[wanted["id"]] = time.monotonic() + pause
-            wanted.setdefault("_reasons", []).insert(0, self._why(task))
+            wanted.setdefault("_reasons", []).insert(0, why(task))
             identity = task["taskArn"].rsplit("/", 1)[1]
             if task.get("stopCode") == "TaskFailedToStart":
                 event(service, f"was unable to place or start (task {identity}): {task['stoppedReason']}")
             elif not task.get("_failed"):
-                event(service, f"(task {identity}) stopped: {self._why(task)}")
+                event(service, f"(task {identity}) stopped: {why(task)}")
         breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
         if (
             breaker.get("enable")
             and wanted["rolloutState"] == "IN_PROGRESS"
             and wanted["failedTasks"] >= breaker_threshold(service)
         ):
-            self._trip(service, wanted, bool(breaker.get("rollback")))
-
-    @staticmethod
-    def _why(task: Record) -> str:
-        codes = [
-            f"{c['name']} exit code {c['exitCode']}"
-            for c in task["containers"]
-            if c.get("exitCode") is not None
-        ]
-        return f"{task['stoppedReason']} ({', '.join(codes)})" if codes else str(task["stoppedReason"])
-
-    def _trip(self, service: Record, failed: Record, rollback: bool) -> None:
-        failed.update(
-            rolloutState="FAILED",
-            rolloutStateReason="ECS deployment circuit breaker: tasks failed to start.",
-            desiredCount=0,
-            updatedAt=now(),
-        )
-        event(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
-        previous = service.get("_last_completed")
-        if not rollback or not previous or previous["taskDefinition"] == failed["taskDefinition"]:
-            return
-        event(service, f"rolling back to (deployment {previous['id']}).")
-        failed["status"] = "ACTIVE"
-        back = next((d for d in service["deployments"] if d["id"] == previous["id"]), None)
-        if back is None:
-            back = make_deployment(previous["taskDefinition"], service["desiredCount"])
-            service["deployments"].insert(0, back)
-        back.update(
-            status="PRIMARY",
-            desiredCount=service["desiredCount"],
-            rolloutState="IN_PROGRESS",
-            rolloutStateReason="ECS deployment circuit breaker: rolling back to deploymentId "
-            f"{previous['id']}.",
-            failedTasks=0,
-        )
-        service["deployments"].sort(key=lambda d: d["status"] != "PRIMARY")
-        service["taskDefinition"] = back["taskDefinition"]
+            trip(service, wanted, bool(breaker.get("rollback")))
 
     # --- how many -------------------------------------------------------------------------------------------
 
@@ -359,9 +285,3 @@ class Scheduler:
         service.update(numbers(mine))
         for deployment in service["deployments"]:
             deployment.update(numbers([t for t in mine if t.get("_deployment_id") == deployment["id"]]))
-
-
-def reasons(deployment: Record) -> list[str]:
-    """Why tasks of a deployment stopped, newest first, each once."""
-    found: list[Any] = deployment.get("_reasons") or []
-    return list(dict.fromkeys(str(reason) for reason in found))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +11,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from localcloud import balancer, emulator
-from localcloud.ecs import health
-from localcloud.ecs.containers import Engine, EngineError
+from localcloud.ecs import health, metadata
+from localcloud.ecs.containers import DockerContainer
+from localcloud.ecs.definitions import StartError, log_config, overridden, secret_values
+from localcloud.ecs.engine import Engine, EngineError
 from localcloud.ecs.images import CannotPullError, look_up, unpack
 from localcloud.ecs.logs import LogStream
 from localcloud.ecs.processes import ProcessContainer, free_address
-from localcloud.ecs.records import Record, ecs, move, now
+from localcloud.ecs.records import Record, move, now
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -38,10 +39,6 @@ class Container(Protocol):
 
     async def execute(self, command: list[str], seconds: float) -> int:
         """Run a command in it."""
-
-
-class StartError(Exception):
-    """A task that cannot start; the message is its stopped reason."""
 
 
 class Tasks:
@@ -142,15 +139,15 @@ class _Life:
         ports = [int(p["containerPort"]) for d in definitions for p in d.get("portMappings") or []]
         address, mapped = "", {port: port for port in ports}
         for definition, shown in zip(definitions, task["containers"], strict=True):
-            definition = self._overridden(definition)
+            definition = overridden(definition, task)
             with self._scope():
                 image = look_up(definition["image"], self.tasks.port)
-                secret_values = self._secrets(definition)
-                config = self._log_config(definition)
+                from_secrets = secret_values(definition)
+                config = log_config(definition, self.id, self.account, self.region)
             stream = LogStream(config, self.account, self.region, self.tasks.logged)
             self.streams.append(stream)
             environment = {e["name"]: str(e["value"]) for e in definition.get("environment") or []}
-            environment.update(secret_values)
+            environment.update(from_secrets)
             if image:
                 shown["imageDigest"] = image.digest
             container: Any
@@ -165,9 +162,12 @@ class _Life:
                 engine = self.tasks.engine = self.tasks.engine or Engine(
                     self.tasks.state, self.tasks.port, self.tasks.cloud_id
                 )
-                container = await engine.container(self.id, definition, self.definition, image)
+                name = await engine.prepare(definition, image)
+                container = DockerContainer(engine, self.id, name, definition, self.definition)
                 gateway = engine.gateway
-            environment.update(self._given(definition, shown, gateway))
+            token = metadata.register(task, definition, shown, self.id)
+            self.tokens.append(token)
+            environment.update(metadata.environment(gateway, self.region, token))
             started = await container.start(definition, environment, address, mapped, stream.write)
             address = address or started
             self.containers.append((definition, shown, container))
@@ -195,88 +195,6 @@ class _Life:
     def _unpack(self, image: Any) -> Path:
         with self._scope():
             return unpack(image, self.tasks.state / "images")
-
-    def _overridden(self, definition: Record) -> Record:
-        overrides = self.task["overrides"].get("containerOverrides") or []
-        mine: Record = next((o for o in overrides if o.get("name") == definition["name"]), {})
-        merged: Record = {**definition, **{k: mine[k] for k in ("command", "cpu", "memory") if k in mine}}
-        environment: dict[str, Any] = {e["name"]: e for e in definition.get("environment") or []}
-        environment.update({e["name"]: e for e in mine.get("environment") or []})
-        merged["environment"] = list(environment.values())
-        return merged
-
-    def _secrets(self, definition: Record) -> dict[str, str]:
-        try:
-            found: dict[str, str] = ecs()._resolve_container_secrets(definition)
-        except ecs()._SecretResolutionError as exc:
-            raise StartError(
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution "
-                "resource retrieval "
-                f"failed: {exc}"
-            ) from exc
-        return found
-
-    def _log_config(self, definition: Record) -> Record | None:
-        config: Record | None = ecs()._awslogs_config(definition, self.id, self.id)
-        if config is None:
-            return None
-        responses = emulator.module("core.responses")
-        with responses.request_scope(self.account, config.get("region") or self.region):
-            if not ecs()._ensure_awslogs_stream(config):
-                raise StartError(
-                    "ResourceInitializationError: failed to validate logger args: create stream has "
-                    "been retried 1 "
-                    "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The "
-                    "specified log "
-                    f"group does not exist: {config['group']}"
-                )
-        return config
-
-    def _given(self, definition: Record, shown: Record, gateway: str) -> dict[str, str]:
-        """What the agent gives a container, and its place in the metadata endpoint."""
-        token = secrets.token_urlsafe(24)
-        self.tokens.append(token)
-        family, _, revision = self.task["taskDefinitionArn"].rsplit("/", 1)[1].rpartition(":")
-        common: dict[str, Any] = {"DesiredStatus": "RUNNING", "KnownStatus": "PENDING"}
-        emulator.module("services.ecs_metadata").register_container(
-            token,
-            self.task["taskArn"],
-            task_payload={
-                **common,
-                "Cluster": self.task["clusterArn"],
-                "TaskARN": self.task["taskArn"],
-                "Family": family,
-                "Revision": revision,
-                "AvailabilityZone": self.task["availabilityZone"],
-                "LaunchType": self.task["launchType"],
-                "ServiceName": self.task["group"].removeprefix("service:"),
-            },
-            container_payload={
-                **common,
-                "KnownStatus": "RUNNING",
-                "DockerId": self.id,
-                "Name": definition["name"],
-                "Image": definition["image"],
-                "ImageID": shown.get("imageDigest", ""),
-                "ContainerARN": shown["containerArn"],
-                "Type": "NORMAL",
-                "Labels": {
-                    "com.amazonaws.ecs.cluster": self.task["clusterArn"],
-                    "com.amazonaws.ecs.container-name": definition["name"],
-                    "com.amazonaws.ecs.task-arn": self.task["taskArn"],
-                    "com.amazonaws.ecs.task-definition-family": family,
-                    "com.amazonaws.ecs.task-definition-version": revision,
-                },
-            },
-        )
-        return {
-            "AWS_ENDPOINT_URL": gateway,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{gateway}/v4/{token}",
-        }
 
     # --- run ------------------------------------------------------------------------------------------------
 
@@ -343,9 +261,8 @@ class _Life:
             shown["lastStatus"] = "STOPPED"
         for stream in self.streams:
             stream.close()
-        metadata = emulator.module("services.ecs_metadata")
         for token in self.tokens:
-            metadata.unregister_token(token)
+            metadata.unregister(token)
         for attachment in task["attachments"]:
             attachment["status"] = "DELETED"
         move(task, "STOPPED", stoppedAt=now(), executionStoppedAt=now())

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.balancer.proxy import Listener, Settings
-from localcloud.balancer.routing import actions_for, redirect_location
+from localcloud.balancer.proxy import Listener
+from localcloud.balancer.routing import Settings, actions_for, redirect_location
 from localcloud.balancer.targets import Group, matches
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

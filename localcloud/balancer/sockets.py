@@ -1,0 +1,32 @@
+"""The listeners' own sockets on 127.0.0.1."""
+
+from __future__ import annotations
+
+import socket
+
+
+class PortTakenError(ValueError):
+    """The listener's port cannot be listened on; the message names it and what to change."""
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`. Raises PortTakenError."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+        bound.listen(1024)
+    except OSError as exc:
+        bound.close()
+        why = (
+            "needs more rights than this user has"
+            if isinstance(exc, PermissionError)
+            else "is already in use"
+        )
+        raise PortTakenError(
+            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or "
+            "set HttpPort to another "
+            f"one in the environment file (cloudformation/environments/local.toml)."
+        ) from exc
+    bound.setblocking(False)
+    return bound

@@ -1,0 +1,174 @@
+"""The Docker engine: its calls on threads, this local cloud's network on it, and what is to be swept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from localcloud.ecs import relay
+from localcloud.ecs.images import Image
+from localcloud.ecs.records import Record
+from localcloud.ecs.relay import LABEL
+
+log = logging.getLogger("localcloud.ecs")
+
+#: Exists below the state directory once an engine was used, so that a sweep knows to ask one.
+MARK = "engine"
+_CALL_SECONDS = 20
+_PULL_SECONDS = 300
+
+
+class EngineError(Exception):
+    """The engine cannot run the task; the message is its stopped reason."""
+
+
+def connect(seconds: float) -> Any:
+    """A client of the Docker engine that answers. Raises EngineError."""
+    from docker.errors import DockerException
+
+    import docker
+
+    try:
+        client: Any = docker.from_env(timeout=seconds)  # type: ignore[attr-defined]
+        client.ping()
+    except (DockerException, OSError) as exc:
+        raise EngineError(
+            f"CannotPullContainerError: no Docker engine answers ({str(exc)[:200]}); run make create with "
+            "RUNTIME=process, or start Docker."
+        ) from exc
+    return client
+
+
+class Engine:
+    """The engine, this local cloud's network on it and the relay."""
+
+    def __init__(self, state: Path, port: int, cloud_id: str) -> None:
+        self._state, self._port, self._id = state, port, cloud_id
+        self.client: Any = None
+        self._ready = asyncio.Lock()
+        self._relay: Any = None
+        self.network = f"localcloud-{cloud_id}"
+        self.gateway = ""
+
+    async def call(self, function: Callable[[], Any], what: str, seconds: float = _CALL_SECONDS) -> Any:
+        """Run a blocking call of the SDK on a thread. Raises EngineError, after `seconds` at the latest."""
+        from docker.errors import DockerException
+
+        try:
+            return await asyncio.wait_for(in_thread(function), seconds)
+        except TimeoutError as exc:
+            raise EngineError(f"{what}: the Docker engine did not answer within {seconds:.0f} s") from exc
+        except (DockerException, OSError) as exc:
+            raise EngineError(f"{what}: {str(exc)[:500]}") from exc
+
+    async def prepare(self, definition: Record, image: Image | None) -> str:
+        """Pull the image and have the network ready; the image's name for the engine. Raises EngineError."""
+        if self.client is None:
+            try:
+                self.client = await asyncio.wait_for(in_thread(lambda: connect(_PULL_SECONDS)), 5)
+            except TimeoutError as exc:
+                raise EngineError(
+                    "CannotPullContainerError: no Docker engine answers (nothing within 5 s); run "
+                    "make create with "
+                    "RUNTIME=process, or start Docker."
+                ) from exc
+            (self._state / MARK).touch()
+        client = self.client
+        name = f"127.0.0.1:{self._port}/{image.repository}@{image.digest}" if image else definition["image"]
+        await self.call(lambda: _pull(client, name), "CannotPullContainerError", _PULL_SECONDS)
+        async with self._ready:
+            await self._connect_gateway(name)
+        return name
+
+    def labels(self) -> dict[str, str]:
+        """What marks everything that belongs to this local cloud."""
+        return {LABEL: self._id}
+
+    async def _connect_gateway(self, image: str) -> None:
+        client = self.client
+        if self._relay is not None:
+            with suppress(EngineError):
+                await self.call(self._relay.reload, "relay")
+                if self._relay.status == "running":
+                    return
+
+        self._relay, address = await self.call(
+            lambda: relay.start(client, self.network, self._id, image, self._state),
+            "ResourceInitializationError: relay to the gateway",
+        )
+        self.gateway = f"http://{address}:{relay.PORT}"
+        for _ in range(50):
+            with suppress(OSError, TimeoutError):
+                _, writer = await asyncio.wait_for(asyncio.open_connection(address, relay.PORT), 1)
+                writer.close()
+                return
+            await asyncio.sleep(0.1)
+        raise EngineError("ResourceInitializationError: the relay to the gateway does not answer")
+
+    async def close(self) -> None:
+        """Remove everything that is left."""
+        if self.client is not None:
+            client = self.client
+            with suppress(EngineError):
+                await self.call(lambda: _remove_all(client, self._id), "clean-up", 30)
+
+
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """Like asyncio.to_thread, on a daemon thread: a call that hangs must not hold up the process's end."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def deliver(result: Any, problem: BaseException | None) -> None:
+        if not future.done():
+            if problem is None:
+                future.set_result(result)
+            else:
+                future.set_exception(problem)
+
+    def run() -> None:
+        result: Any = None
+        problem: BaseException | None = None
+        try:
+            result = function()
+        except Exception as exc:
+            problem = exc
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(deliver, result, problem)
+
+    threading.Thread(target=run, daemon=True, name="docker").start()
+    return await future
+
+
+def _pull(client: Any, name: str) -> None:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        client.images.pull(name)
+
+
+def _remove_all(client: Any, cloud_id: str) -> None:
+    from docker.errors import NotFound
+
+    for container in client.containers.list(all=True, filters={"label": f"{LABEL}={cloud_id}"}):
+        with suppress(NotFound):
+            container.remove(force=True, v=True)
+    for network in client.networks.list(filters={"label": f"{LABEL}={cloud_id}"}):
+        with suppress(NotFound):
+            network.remove()
+
+
+def sweep(cloud_id: str) -> None:
+    """Remove what a killed local cloud left on the engine; nothing when no engine answers."""
+    try:
+        client = connect(5)
+    except EngineError as exc:
+        log.warning("containers that may be left behind cannot be looked for: %s", exc)
+        return
+    _remove_all(client, cloud_id)
