@@ -101,7 +101,8 @@ class Follower:
 
     @contextlib.contextmanager
     def _status(self, words: str) -> Iterator[Status | None]:
-        self._terminal.say(f"{words} ({self._template.description})".replace(" ()", ""), "bold")
+        summary = self._template.description.split(". ")[0].rstrip(".")
+        self._terminal.say(f"{words} ({summary})" if summary else words, "bold")
         if not self._terminal.live:
             yield None
             return
