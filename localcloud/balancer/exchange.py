@@ -7,9 +7,11 @@ import secrets
 import time
 
 from localcloud.balancer.answers import answer
-from localcloud.balancer.http import HEAD_LIMIT, BadMessageError, Head, read_body, read_head, render
+from localcloud.balancer.http import HEAD_LIMIT, PIECE, BadMessageError, Head, read_body, read_head, render
+from localcloud.balancer.pool import Connection
 from localcloud.balancer.routing import Settings
-from localcloud.balancer.targets import Connection, Group, Target
+from localcloud.balancer.targets import Group, Target
+from localcloud.balancer.tunnel import tunnel
 
 #: Requests that may be sent twice without harm (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -18,6 +20,18 @@ _CONNECT_SECONDS = 10.0
 
 class _TargetClosedError(Exception):
     """The target closed before the first byte of its answer."""
+
+
+class _BadAnswerError(Exception):
+    """The target's answer is no HTTP."""
+
+
+class _ClientError(Exception):
+    """The client's body cannot be had; `status` is what it is told."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Exchange:
@@ -38,11 +52,15 @@ class Exchange:
         self.upgrade = b"upgrade" in head.tokens(b"connection") and head.get(b"upgrade") is not None
         self.uploaded = length == 0
         self.answered = False
+        #: The body, where all of it had come before the request was sent on.
+        self.body = b""
 
     async def run(self, group: Group | None) -> bool:
         """Forward to the group; returns whether the client's connection can take another request."""
         tried: set[Target] = set()
-        stale = 0
+        await self._take_body()
+        replayable = self.uploaded and self.head.first[0] in _IDEMPOTENT
+        use_pool = True
         while True:
             target = group.pick(tried) if group else None
             if target is None:
@@ -50,7 +68,7 @@ class Exchange:
             # Counted before the first await: a target that leaves now waits for this request.
             target.in_flight += 1
             try:
-                pooled = self._pooled(target)
+                pooled = target.idle.take(young=not replayable) if use_pool else None
                 try:
                     connection = pooled or await self._connect(target)
                 except (OSError, TimeoutError):
@@ -60,11 +78,16 @@ class Exchange:
                     return await self._exchange(target, connection)
                 except _TargetClosedError:
                     connection[1].close()
-                    untouched = self.length == 0
-                    if pooled and untouched and self.head.first[0] in _IDEMPOTENT and stale < 100:
-                        stale += 1
-                        continue
+                    if not (pooled and replayable):
+                        return await self._fail(502)
+                    # It closed while the request was on its way; on a new connection that cannot happen.
+                    use_pool = False
+                except _BadAnswerError:
+                    connection[1].close()
                     return await self._fail(502)
+                except _ClientError as exc:
+                    connection[1].close()
+                    return await self._fail(exc.status)
                 except TimeoutError:
                     connection[1].close()
                     return await self._fail(504)
@@ -74,22 +97,19 @@ class Exchange:
             finally:
                 target.in_flight -= 1
 
+    async def _take_body(self) -> None:
+        """A body that has come already goes out with the head, and can be sent again."""
+        held = len(self.reader._buffer)  # type: ignore[attr-defined]
+        if 0 < self.length <= min(held, PIECE):
+            self.body = await self.reader.readexactly(self.length)
+            self.uploaded = True
+
     async def _fail(self, status: int) -> bool:
         if self.answered:
             return False
         keep = self.keep and self.uploaded
         await answer(self.writer, status, keep, self.settings, self.is_head)
         return keep
-
-    def _pooled(self, target: Target) -> Connection | None:
-        while target.idle:
-            reader, writer, since = target.idle.pop()
-            fresh = time.monotonic() - since < self.settings.idle_seconds
-            # Bytes that nobody asked for would be taken for the next answer.
-            if fresh and not writer.is_closing() and not reader.at_eof() and not reader._buffer:  # type: ignore[attr-defined]
-                return reader, writer
-            writer.close()
-        return None
 
     async def _connect(self, target: Target) -> Connection:
         async with asyncio.timeout(_CONNECT_SECONDS):
@@ -132,14 +152,15 @@ class Exchange:
 
     async def _exchange(self, target: Target, connection: Connection) -> bool:
         reader, writer = connection
-        writer.write(self._request_head())
+        writer.write(self._request_head() + self.body)
         upload: asyncio.Task[None] | None = None
-        if self.length:
+        if not self.uploaded:
             upload = asyncio.get_running_loop().create_task(self._upload(writer))
         try:
             head = await self._answer_head(reader, upload)
             if head.first[1] == b"101" and self.upgrade:
-                await self._tunnel(head, reader, writer)
+                self._upgraded(head)
+                await tunnel((self.reader, self.writer), connection, self.settings.idle_seconds)
                 return False
             reusable = await self._relay(head, reader)
             if upload and not upload.done():
@@ -150,15 +171,27 @@ class Exchange:
                 upload.cancel()
                 await asyncio.gather(upload, return_exceptions=True)
         if reusable and target.state == "healthy":
-            target.idle.append((reader, writer, time.monotonic()))
+            target.idle.give(connection, self.settings.idle_seconds)
         else:
             writer.close()
         return self.keep
 
     async def _upload(self, writer: asyncio.StreamWriter) -> None:
-        async for piece in read_body(self.reader, self.length):
+        """Raises _ClientError; ConnectionError or TimeoutError when it is the target that takes no more."""
+        pieces = read_body(self.reader, self.length).__aiter__()
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.idle_seconds):
+                    piece = await anext(pieces, None)
+            except TimeoutError as exc:
+                raise _ClientError(408) from exc
+            except (BadMessageError, ConnectionError, asyncio.IncompleteReadError) as exc:
+                raise _ClientError(400) from exc
+            if piece is None:
+                break
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.length == -1 else piece)
-            await writer.drain()
+            async with asyncio.timeout(self.settings.idle_seconds):
+                await writer.drain()
         if self.length == -1:
             writer.write(b"0\r\n\r\n")
         self.uploaded = True
@@ -166,30 +199,39 @@ class Exchange:
     async def _answer_head(self, reader: asyncio.StreamReader, upload: asyncio.Task[None] | None) -> Head:
         """The final answer's head; interim ones (100, 103) are passed on."""
         while True:
-            reading = asyncio.ensure_future(read_head(reader, response=True)) if upload else None
             try:
-                if upload and reading:
-                    await asyncio.wait({upload, reading}, return_when=asyncio.FIRST_COMPLETED)
-                    if upload.done() and not reading.done() and (problem := upload.exception()):
-                        # The client broke off, or the target stopped reading: it may have answered all the
-                        # same.
-                        if isinstance(problem, BadMessageError):
-                            raise _TargetClosedError from problem
-                        async with asyncio.timeout(1):
-                            await asyncio.wait({reading})
-                async with asyncio.timeout(self.settings.idle_seconds):
-                    head = await (reading or read_head(reader, response=True))
-            except (ConnectionError, BadMessageError) as exc:
+                head = await (self._head_while(reader, upload) if upload else self._head(reader))
+            except ConnectionError as exc:
                 raise _TargetClosedError from exc
-            finally:
-                if reading:
-                    reading.cancel()
+            except BadMessageError as exc:
+                raise _BadAnswerError from exc
             if head is None:
                 raise _TargetClosedError
             if head.first[1].startswith(b"1") and head.first[1] != b"101":
-                self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), head.end_to_end()))
+                if self.head.first[2] == b"HTTP/1.1":
+                    self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), head.end_to_end()))
                 continue
             return head
+
+    async def _head(self, reader: asyncio.StreamReader) -> Head | None:
+        async with asyncio.timeout(self.settings.idle_seconds):
+            return await read_head(reader, response=True)
+
+    async def _head_while(self, reader: asyncio.StreamReader, upload: asyncio.Task[None]) -> Head | None:
+        """The next head while the body is still on its way; the time counts from the body's end."""
+        reading = asyncio.ensure_future(read_head(reader, response=True))
+        try:
+            await asyncio.wait({upload, reading}, return_when=asyncio.FIRST_COMPLETED)
+            seconds = self.settings.idle_seconds
+            if upload.done() and not reading.done() and (problem := upload.exception()):
+                if isinstance(problem, _ClientError):
+                    raise problem
+                # The target reads no more: it may have said why.
+                seconds = 1.0
+            async with asyncio.timeout(seconds):
+                return await reading
+        finally:
+            reading.cancel()
 
     async def _relay(self, head: Head, reader: asyncio.StreamReader) -> bool:
         """Pass the answer on; returns whether the target's connection can be used again."""
@@ -197,7 +239,7 @@ class Exchange:
         try:
             length = head.length()
         except BadMessageError as exc:
-            raise _TargetClosedError from exc
+            raise _BadAnswerError from exc
         empty = self.is_head or status in (b"204", b"304")
         reusable = head.first[0] == b"HTTP/1.1" and b"close" not in head.tokens(b"connection")
         reusable = reusable and (empty or length is not None)
@@ -207,26 +249,29 @@ class Exchange:
         headers = head.end_to_end()
         if chunked or (self.is_head and length == -1):
             headers.append((b"Transfer-Encoding", b"chunked"))
-        headers.append((b"Connection", b"keep-alive" if self.keep and self.uploaded else b"close"))
         self.keep = self.keep and self.uploaded
+        headers.append((b"Connection", b"keep-alive" if self.keep else b"close"))
         self.answered = True
-        self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers))
-        if not empty:
-            pieces = read_body(reader, length).__aiter__()
-            while True:
-                async with asyncio.timeout(self.settings.idle_seconds):
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    break
-                self.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        first = render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers)
+        if not empty and length and 0 < length <= min(len(reader._buffer), PIECE):  # type: ignore[attr-defined]
+            # All of a small body is there: one write for everything.
+            first += await reader.readexactly(length)
+            empty = True
+        self.writer.write(first)
+        pieces = read_body(reader, length).__aiter__()
+        while True:
+            # Either side may be the one that is silent for too long.
+            async with asyncio.timeout(self.settings.idle_seconds):
                 await self.writer.drain()
+                piece = None if empty else await anext(pieces, None)
+            if piece is None:
+                break
+            self.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         if chunked:
             self.writer.write(b"0\r\n\r\n")
-        await self.writer.drain()
         return reusable
 
-    async def _tunnel(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """An upgraded connection: bytes both ways until one side closes or the idle time passes."""
+    def _upgraded(self, head: Head) -> None:
         headers = [
             *head.end_to_end(),
             (b"Connection", b"upgrade"),
@@ -234,30 +279,3 @@ class Exchange:
         ]
         self.answered = True
         self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers))
-        last = time.monotonic()
-
-        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            nonlocal last
-            while piece := await source.read(65536):
-                last = time.monotonic()
-                sink.write(piece)
-                await sink.drain()
-            if sink.can_write_eof():
-                sink.write_eof()
-
-        copies = {
-            asyncio.ensure_future(copy(self.reader, writer)),
-            asyncio.ensure_future(copy(reader, self.writer)),
-        }
-        try:
-            while copies:
-                done, copies = await asyncio.wait(copies, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-                if any(task.exception() for task in done) or (
-                    not done and time.monotonic() - last > self.settings.idle_seconds
-                ):
-                    break
-        finally:
-            for task in copies:
-                task.cancel()
-            await asyncio.gather(*copies, return_exceptions=True)
-            writer.close()

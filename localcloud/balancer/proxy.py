@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from localcloud.balancer.answers import act, answer
 from localcloud.balancer.exchange import Exchange
-from localcloud.balancer.http import BadMessageError, Head, read_head
+from localcloud.balancer.http import PIECE, BadMessageError, Head, read_head
 from localcloud.balancer.routing import Settings, actions_for, target_group
 from localcloud.balancer.targets import Group
 
 log = logging.getLogger("localcloud.balancer")
+
+_LINGER_SECONDS = 2.0
 
 
 class Listener:
@@ -48,14 +51,18 @@ class Listener:
                 except BadMessageError:
                     await answer(writer, 400, False, settings, False)
                     return
-                if head is None or not await self._request(
-                    head, reader, writer, self._settings() or settings
-                ):
+                if head is None:
+                    return
+                if not await self._request(head, reader, writer, self._settings() or settings):
+                    if head.length():
+                        await _linger(reader, writer)
                     return
         except (ConnectionError, BadMessageError, TimeoutError):
             # The other side is gone, or broke off in the middle of a message: nothing can be said to it any
             # more.
             return
+        except Exception:
+            log.exception("a request could not be handled")
         finally:
             writer.close()
 
@@ -84,3 +91,14 @@ class Listener:
         keep = keep and length == 0
         await act(action, writer, keep, settings, is_head, target.decode("latin-1"), host)
         return keep
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read on for a moment: closing with unread bytes resets the connection, and the answer would be lost."""
+    await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while await reader.read(PIECE):
+                pass

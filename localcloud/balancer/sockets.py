@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 
+#: Connections that wait to be accepted.
+BACKLOG = 1024
+
 
 class PortTakenError(ValueError):
     """The listener's port cannot be listened on; the message names it and what to change."""
@@ -11,11 +14,12 @@ class PortTakenError(ValueError):
 
 def bind(port: int) -> socket.socket:
     """A listening socket on 127.0.0.1:`port`. Raises PortTakenError."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named: asyncio turns Nagle's algorithm off only on sockets that say TCP.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
-        bound.listen(1024)
+        bound.listen(BACKLOG)
     except OSError as exc:
         bound.close()
         why = (

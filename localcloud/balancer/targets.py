@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.balancer.http import BadMessageError, read_head, render
+from localcloud.balancer.pool import Pool
 
 log = logging.getLogger("localcloud.balancer")
 
 #: How often a target that has yet to pass its first check is asked; only one failure per interval counts.
 _EAGER_SECONDS = 0.2
-
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 REASONS = {
     "Elb.RegistrationInProgress": "Target registration is in progress",
@@ -40,13 +39,8 @@ class Target:
     reason: str = "Elb.RegistrationInProgress"
     description: str = ""
     in_flight: int = 0
-    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = field(default_factory=list)
+    idle: Pool = field(default_factory=Pool)
     checking: asyncio.Task[None] | None = None
-
-    def close_idle(self) -> None:
-        """Close the pooled connections."""
-        while self.idle:
-            self.idle.pop()[1].close()
 
     def describe(self) -> str:
         """The reason in AWS's words."""
@@ -78,7 +72,7 @@ class Group:
             return
         if target.checking:
             target.checking.cancel()
-        target.close_idle()
+        target.idle.close()
         target.state, target.reason, target.description = "draining", "Target.DeregistrationInProgress", ""
         target.checking = asyncio.get_running_loop().create_task(self._drain(target))
 
@@ -88,7 +82,7 @@ class Group:
             await asyncio.sleep(0.02)
         if self.targets.get((target.id, target.port)) is target:
             del self.targets[(target.id, target.port)]
-        target.close_idle()
+        target.idle.close()
         self._changed()
 
     def close(self) -> None:
@@ -96,7 +90,7 @@ class Group:
         for target in self.targets.values():
             if target.checking:
                 target.checking.cancel()
-            target.close_idle()
+            target.idle.close()
         self.targets.clear()
 
     def pick(self, tried: set[Target]) -> Target | None:
@@ -111,10 +105,14 @@ class Group:
         return healthy[turn]
 
     async def _check_for_ever(self, target: Target) -> None:
+        """Check until cancelled, or the group's record is gone."""
         passed = failed = 0
         counted = time.monotonic()
         while True:
+            target.idle.prune()
             settings = self._settings()
+            if "HealthCheckIntervalSeconds" not in settings:
+                return  # The group's record is gone, and soon so is the group.
             interval = float(settings["HealthCheckIntervalSeconds"])
             if not settings.get("HealthCheckEnabled", True):
                 reason, text = "", ""
@@ -144,7 +142,7 @@ class Group:
                 "target %s:%d of %s is %s %s", target.id, target.port, self.arn.split("/")[-2], state, text
             )
             if state == "unhealthy":
-                target.close_idle()
+                target.idle.close()
             self._changed()
 
 
@@ -172,6 +170,9 @@ async def check(target: Target, settings: dict[str, Any]) -> tuple[str, str]:
         return "Target.Timeout", "Request timed out"
     except (OSError, BadMessageError):
         return "Target.FailedHealthChecks", "Health checks failed"
+    except Exception:
+        log.exception("health check of %s:%d", target.id, target.port)
+        return "Elb.InternalError", "Health checks failed due to an internal error"
     finally:
         if writer:
             writer.close()
