@@ -6,6 +6,7 @@ that,
 """
 
 from localcloud.balancer.control import Balancer, current, install, start, stop, sweep
+from localcloud.balancer.records import in_use
 from localcloud.balancer.sockets import PortTakenError
 
-__all__ = ["Balancer", "PortTakenError", "current", "install", "start", "stop", "sweep"]
+__all__ = ["Balancer", "PortTakenError", "current", "in_use", "install", "start", "stop", "sweep"]

@@ -6,17 +6,24 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from localcloud.balancer import records
 from localcloud.balancer.sockets import PortTakenError
 from localcloud.balancer.targets import REASONS, Target
 
 if TYPE_CHECKING:
     from localcloud.balancer.control import Balancer
 
+#: One balancer's ARN, up to the code of a failed state.
+_FAILED = re.compile(
+    r"<LoadBalancerArn>([^<]*)</LoadBalancerArn>(?:(?!<LoadBalancerArn>).)*?<State><Code>failed</Code>", re.S
+)
+
 
 def replace_handlers(alb: Any, balancer: Balancer) -> None:
     """Put the balancer's handlers in the place of MiniStack's `alb`."""
     actions = alb._ACTION_MAP
     create_listener, create_lb, describe = actions["CreateListener"], actions["CreateLoadBalancer"], alb._xml
+    describe_lbs = actions["DescribeLoadBalancers"]
 
     def creating_listener(params: Any) -> Any:
         try:
@@ -29,14 +36,23 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
         balancer.sync()
         return _with_address(answer)
 
+    def describing_lbs(params: Any) -> Any:
+        balancer.sync()
+        status, headers, body = describe_lbs(params)
+        text = body.decode() if isinstance(body, bytes) else body
+        text = _FAILED.sub(
+            lambda found: f"{found[0]}<Reason>{escape(balancer.problem(found[1]))}</Reason>", text
+        )
+        return status, headers, text.encode() if isinstance(body, bytes) else text
+
     def parsed(params: Any) -> tuple[str, list[tuple[str, int]]]:
         arn = alb._p(params, "TargetGroupArn")
-        port = int((balancer.record(arn) or {}).get("Port", 80))
+        port = int((records.group(arn) or {}).get("Port", 80))
         return arn, [(t["Id"], int(t.get("Port") or port)) for t in alb._parse_targets_param(params)]
 
     def registering(params: Any) -> Any:
         arn, targets = parsed(params)
-        if balancer.record(arn) is None:
+        if records.group(arn) is None:
             return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
         for target in targets:
             balancer.register(arn, *target)
@@ -44,7 +60,7 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
 
     def deregistering(params: Any) -> Any:
         arn, targets = parsed(params)
-        if balancer.record(arn) is None:
+        if records.group(arn) is None:
             return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
         for target in targets:
             balancer.deregister(arn, *target)
@@ -56,7 +72,7 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
         if group is None:
             return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
         targets = [group.targets.get(key) or _unknown(*key) for key in wanted] or list(group.targets.values())
-        used = balancer.in_use(arn)
+        used = records.in_use(arn)
         return describe(200, "DescribeTargetHealth", _health_xml(targets, used))
 
     actions.update(
@@ -64,6 +80,7 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
         CreateLoadBalancer=creating_lb,
         RegisterTargets=registering,
         DeregisterTargets=deregistering,
+        DescribeLoadBalancers=describing_lbs,
         DescribeTargetHealth=describing_health,
     )
 

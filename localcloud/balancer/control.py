@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from localcloud import emulator
+from localcloud.balancer import records
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
 from localcloud.balancer.proxy import Listener
-from localcloud.balancer.routing import Settings
-from localcloud.balancer.sockets import PortTakenError, bind
+from localcloud.balancer.sockets import BACKLOG, PortTakenError, bind
 from localcloud.balancer.targets import REASONS, Group
 
 log = logging.getLogger("localcloud.balancer")
@@ -35,17 +36,16 @@ class _Running:
         self.listener: Listener | None = None
 
 
-def _alb() -> Any:
-    return emulator.module("services.alb")
-
-
 class Balancer:
     """All listeners and target groups of this local cloud. Lives on the event loop."""
 
     def __init__(self) -> None:
         self._observers: list[Callable[[], None]] = []
-        self._complained: set[str] = set()
+        #: Why a listener has no socket, by its ARN.
+        self._problems: dict[str, str] = {}
+        self._opening: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._running: dict[str, _Running] = {}
         self._groups: dict[str, Group] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -68,23 +68,66 @@ class Balancer:
                 f"The local cloud serves HTTP listeners only so far, not {record['Protocol']}."
             )
         port = int(record["Port"])
-        if arn in self._running and self._running[arn].port == port:
-            return
         old = self._running.get(arn)
-        self._running[arn] = _Running(port, bind(port))
+        if old and old.port == port:
+            return
+        self._free(port)
+        self._running[arn] = running = _Running(port, bind(port))
         if old:
             self._loop.call_soon_threadsafe(self._close, old)
-        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._serve(arn)))
+        self._loop.call_soon_threadsafe(self._open, arn, running)
 
-    async def _serve(self, arn: str) -> None:
-        running = self._running.get(arn)
-        if running is None or running.server is not None:
+    def _free(self, port: int) -> None:
+        """Let go of a port that only a listener without a record still holds: `sync` has not come by yet."""
+        known = {key[2] for key, _ in records.alb()._listeners.all_items()}
+        for arn in [arn for arn, r in self._running.items() if r.port == port and arn not in known]:
+            self._close_now(self._running.pop(arn))
+
+    def _close_now(self, running: _Running) -> None:
+        """Close on the event loop, whatever thread this is, and return when it is done."""
+        if threading.get_ident() == self._thread:
+            self._close(running)
             return
-        running.listener = Listener(lambda: self._settings(arn), self.group)
-        running.server = await asyncio.start_server(
-            running.listener.accept, sock=running.socket, limit=HEAD_LIMIT
-        )
+        closed = threading.Event()
+
+        def close() -> None:
+            try:
+                self._close(running)
+            finally:
+                closed.set()
+
+        self._loop.call_soon_threadsafe(close)
+        closed.wait(2)
+
+    def _open(self, arn: str, running: _Running) -> None:
+        opening = self._loop.create_task(self._serve(arn, running))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _serve(self, arn: str, running: _Running) -> None:
+        if self._running.get(arn) is not running:
+            return
+        running.listener = Listener(lambda: records.listener_settings(arn), self.group)
+        try:
+            running.server = await asyncio.start_server(
+                running.listener.accept, sock=running.socket, limit=HEAD_LIMIT, backlog=BACKLOG
+            )
+        except (OSError, ValueError):
+            log.exception("the listener on 127.0.0.1:%d could not be started", running.port)
+            if self._running.get(arn) is running:
+                # `sync` tries again.
+                self._close(self._running.pop(arn))
+            return
+        if self._running.get(arn) is not running:
+            self._close(running)
+            return
         log.info("listening on 127.0.0.1:%d", running.port)
+
+    def problem(self, load_balancer: str) -> str:
+        """Why a load balancer does not listen where it should; "" when it does."""
+        listeners = records.alb()._listeners.all_items()
+        mine = (key[2] for key, record in listeners if record["LoadBalancerArn"] == load_balancer)
+        return next((self._problems[arn] for arn in mine if arn in self._problems), "")
 
     def _close(self, running: _Running) -> None:
         if running.server:
@@ -93,66 +136,28 @@ class Balancer:
         if running.listener:
             running.listener.close()
 
-    def _settings(self, arn: str) -> Settings | None:
-        alb = _alb()
-        record = next((record for key, record in alb._listeners.all_items() if key[2] == arn), None)
-        if record is None:
-            return None
-        rules = [rule for rule in alb._rules.all_values() if rule.get("ListenerArn") == arn]
-        of_lb = _attributes(alb._lb_attrs, record["LoadBalancerArn"])
-        own = _attributes(alb._listener_attrs, arn)
-        return Settings(
-            port=int(record["Port"]),
-            protocol=record.get("Protocol", "HTTP"),
-            rules=rules,
-            idle_seconds=float(of_lb.get("idle_timeout.timeout_seconds", 60)),
-            drop_invalid_headers=of_lb.get("routing.http.drop_invalid_header_fields.enabled") == "true",
-            server_header=own.get("routing.http.response.server.enabled", "true") == "true",
-        )
-
     # --- target groups --------------------------------------------------------------------------------------
 
     def group(self, arn: str) -> Group | None:
         """The target group at run time, None when there is no such record."""
         found = self._groups.get(arn)
-        if found is None and self.record(arn) is not None:
-            found = self._groups[arn] = Group(arn, lambda: self._group_settings(arn), self._changed)
+        if found is None and records.group(arn) is not None:
+            found = self._groups[arn] = Group(arn, lambda: records.group_settings(arn), self._changed)
         return found
-
-    def record(self, arn: str) -> dict[str, Any] | None:
-        """MiniStack's record of a target group."""
-        for key, record in _alb()._tgs.all_items():
-            if key[2] == arn:
-                found: dict[str, Any] = record
-                return found
-        return None
-
-    def _group_settings(self, arn: str) -> dict[str, Any]:
-        return {**(self.record(arn) or {}), **_attributes(_alb()._tg_attrs, arn)}
-
-    def in_use(self, arn: str) -> bool:
-        """Whether a listener or rule forwards to the target group."""
-        alb = _alb()
-        for rule in alb._rules.all_values():
-            for action in rule.get("Actions", []):
-                groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
-                if action.get("TargetGroupArn") == arn or any(g.get("TargetGroupArn") == arn for g in groups):
-                    return True
-        return False
 
     def register(self, arn: str, address: str, port: int) -> None:
         """Add a target, as RegisterTargets does."""
         group = self.group(arn)
         if group is None:
             raise KeyError(arn)
-        stored = _alb()._targets.setdefault(arn, [])
+        stored = records.alb()._targets.setdefault(arn, [])
         if not any(t["Id"] == address and int(t.get("Port", port)) == port for t in stored):
             stored.append({"Id": address, "Port": port})
         group.register(address, port)
 
     def deregister(self, arn: str, address: str, port: int) -> None:
         """Take a target out of rotation, as DeregisterTargets does; it drains."""
-        alb = _alb()
+        alb = records.alb()
         alb._targets[arn] = [
             t for t in alb._targets.get(arn, []) if (t["Id"], int(t.get("Port", port))) != (address, port)
         ]
@@ -161,7 +166,7 @@ class Balancer:
 
     def forget(self, arn: str) -> None:
         """Drop every recorded target of a group: after a restart none of a service's is alive."""
-        _alb()._targets[arn] = []
+        records.alb()._targets[arn] = []
         if arn in self._groups:
             self._groups.pop(arn).close()
 
@@ -180,33 +185,37 @@ class Balancer:
         while True:
             try:
                 self.sync()
-            except (KeyError, TypeError, ValueError):
+            except Exception:
                 log.exception("the load balancers' records could not be followed")
             await asyncio.sleep(_SYNC_SECONDS)
 
     def sync(self) -> None:
         """Open and close sockets and target groups as the records say."""
-        alb = _alb()
-        records = {key[2]: record for key, record in alb._listeners.all_items()}
-        for arn in [arn for arn in self._running if arn not in records]:
+        alb = records.alb()
+        stored_listeners = {key[2]: record for key, record in alb._listeners.all_items()}
+        for arn in [arn for arn in self._running if arn not in stored_listeners]:
             self._close(self._running.pop(arn))
-        for arn, record in records.items():
-            if arn not in self._running or self._running[arn].port != int(record["Port"]):
-                try:
-                    self.listener_stored(arn, record)
-                except PortTakenError as exc:
-                    if arn not in self._complained:
-                        log.error("%s", exc)
-                    self._complained.add(arn)
+        for arn, record in stored_listeners.items():
+            try:
+                self.listener_stored(arn, record)
+                self._problems.pop(arn, None)
+            except PortTakenError as exc:
+                if self._problems.get(arn) != str(exc):
+                    log.error("%s", exc)
+                self._problems[arn] = str(exc)
+        for arn in self._problems.keys() - stored_listeners.keys():
+            del self._problems[arn]
         groups = {key[2] for key, _ in alb._tgs.all_items()}
         for arn in [arn for arn in self._groups if arn not in groups]:
             self._groups.pop(arn).close()
         for lb in alb._lbs.all_values():
             lb["DNSName"] = "127.0.0.1"
+            # AWS's word for a balancer that could not be set up; its listeners are tried again all the time.
+            lb["State"] = "failed" if self.problem(lb["LoadBalancerArn"]) else "active"
         for (_, arn), stored in list(alb._targets._data.items()):
             group = self.group(arn)
             for target in stored if group else []:
-                key = (target["Id"], int(target.get("Port") or self._group_settings(arn)["Port"]))
+                key = (target["Id"], int(target.get("Port") or records.group_settings(arn)["Port"]))
                 if group and key not in group.targets:
                     group.register(*key)
 
@@ -230,13 +239,6 @@ class Balancer:
         self._groups.clear()
 
 
-def _attributes(store: Any, arn: str) -> dict[str, str]:
-    for (_, key), attributes in list(store._data.items()):
-        if key == arn:
-            return {a["Key"]: str(a["Value"]) for a in attributes}
-    return {}
-
-
 _current: Balancer | None = None
 
 
@@ -254,7 +256,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     """
     del state_dir, gateway_url, cloud_id, changed
     global _current
-    alb = _alb()
+    alb = records.alb()
     responses = emulator.module("core.responses")
     base = responses.AccountRegionScopedDict
     balancer = _current = Balancer()

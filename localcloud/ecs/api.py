@@ -58,7 +58,7 @@ def replace_actions(cloud: Cloud) -> None:
             return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
         for lb in data.get("loadBalancers") or []:
             arn = lb.get("targetGroupArn")
-            if arn and not balancer.current().in_use(arn):
+            if arn and not balancer.in_use(arn):
                 return module.error_response_json(
                     "InvalidParameterException",
                     f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
