@@ -131,9 +131,15 @@ bench: $(DEV) ## Measure the echo path
 docs: $(DEV) ## Write the pages that are made from the code
 	@$(PY) docs/templates.py
 
+.PHONY: diagram
+diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
+	@command -v dot >/dev/null || { echo "Graphviz is needed: apt-get install graphviz" >&2; exit 1; }
+	@$(PIP) -r docs/requirements.txt
+	@$(PY) docs/diagram.py
+
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
-	@for part in app stack localcloud docker tests; do \
+	@for part in app stack localcloud docker tests docs; do \
 	  echo "$$part/requirements.txt"; \
 	  (cd $$part && CUSTOM_COMPILE_COMMAND='make lock' $(abspath $(VENV))/bin/pip-compile --quiet --upgrade \
 	    --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links \

@@ -62,7 +62,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_requirements_are_locked_with_hashes_and_name_no_host() -> None:
     locks = sorted(ROOT.glob("*/requirements.txt"))
-    assert len(locks) == 5
+    assert len(locks) == 6
     for lock in locks:
         text = lock.read_text()
         pins = re.findall(r"^[a-zA-Z0-9._-]+==\S+", text, re.M)

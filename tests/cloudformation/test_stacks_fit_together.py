@@ -8,6 +8,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FILLED_BY_THE_TOOL = {"Image"}
+COMPARE_DIGESTS = """
+import runpy
+diagram = runpy.run_path("docs/diagram.py")
+print(diagram["digest"]() == diagram["recorded"](diagram["PICTURE"].read_bytes()))
+"""
 PRINT_PAGE = "import runpy; print(runpy.run_path('docs/templates.py')['page'](), end='')"
 
 
@@ -106,3 +111,10 @@ def test_documentation_is_what_the_templates_say() -> None:
         [sys.executable, "-c", PRINT_PAGE], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert (ROOT / "docs" / "templates.md").read_text() == made, "run: make docs"
+
+
+def test_the_picture_is_drawn_from_these_templates() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE_DIGESTS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True", "run: make diagram"
