@@ -42,21 +42,41 @@ class DockerContainer:
             # The containers of a task share one network namespace.
             options.pop("network")
             options["network_mode"] = f"container:localcloud-{self._task}"
+            name = f"localcloud-{self._task}-{definition['name']}"
         else:
-            options["name"] = f"localcloud-{self._task}"
-        run = self._engine.client.containers.run
-        self._container = container = await self._engine.call(
-            lambda: run(self._image, **options), "CannotStartContainerError"
-        )
+            name = f"localcloud-{self._task}"
+        containers = self._engine.client.containers
+        try:
+            self._container = container = await self._engine.call(
+                lambda: containers.run(self._image, name=name, **options), "CannotStartContainerError"
+            )
+        except EngineError:
+            # One that could not be started has been created all the same.
+            with suppress(EngineError):
+                await self._engine.call(lambda: _remove(containers, name), "remove")
+            raise
         self.runtime_id = str(container.id)
         await self._engine.call(container.reload, "CannotStartContainerError")
         networks = container.attrs["NetworkSettings"]["Networks"]
         loop = asyncio.get_running_loop()
 
         def follow() -> None:
-            with suppress(Exception):
+            taken = threading.Event()
+
+            def take(data: bytes) -> None:
+                try:
+                    output(data)
+                finally:
+                    taken.set()
+
+            try:
                 for data in container.logs(stream=True, follow=True):
-                    loop.call_soon_threadsafe(output, data)
+                    # One piece at a time: the engine holds what the loop has no time for.
+                    taken.clear()
+                    loop.call_soon_threadsafe(take, data)
+                    taken.wait(10)
+            except Exception as exc:
+                log.debug("the log of %s ended: %s", name, exc)
 
         threading.Thread(target=follow, daemon=True, name="docker-logs").start()
         return address or str(networks.get(self._engine.network, {}).get("IPAddress") or "")
@@ -154,3 +174,8 @@ class DockerContainer:
 
 def _true(value: Any) -> bool:
     return str(value).lower() == "true"
+
+
+def _remove(containers: Any, name: str) -> None:
+    for container in containers.list(all=True, filters={"name": f"^/{name}$"}, ignore_removed=True):
+        container.remove(force=True, v=True)

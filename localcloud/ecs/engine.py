@@ -20,6 +20,8 @@ log = logging.getLogger("localcloud.ecs")
 #: Exists below the state directory once an engine was used, so that a sweep knows to ask one.
 MARK = "engine"
 _CALL_SECONDS = 20
+_PING_SECONDS = 5
+_STARTS_AT_ONCE = 8
 _PULL_SECONDS = 300
 
 
@@ -28,14 +30,15 @@ class EngineError(Exception):
 
 
 def connect(seconds: float) -> Any:
-    """A client of the Docker engine that answers. Raises EngineError."""
+    """A client, whose calls may take `seconds`, of a Docker engine that answers soon. Raises EngineError."""
     from docker.errors import DockerException
 
     import docker
 
     try:
-        client: Any = docker.from_env(timeout=seconds)  # type: ignore[attr-defined]
+        client: Any = docker.from_env(timeout=_PING_SECONDS)  # type: ignore[attr-defined]
         client.ping()
+        client.api.timeout = seconds
     except (DockerException, OSError) as exc:
         raise EngineError(
             f"CannotPullContainerError: no Docker engine answers ({str(exc)[:200]}); run make create with "
@@ -51,6 +54,7 @@ class Engine:
         self._state, self._port, self._id = state, port, cloud_id
         self.client: Any = None
         self._ready = asyncio.Lock()
+        self.starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self._relay: Any = None
         self.network = f"localcloud-{cloud_id}"
         self.gateway = ""
@@ -69,14 +73,7 @@ class Engine:
     async def prepare(self, definition: Record, image: Image | None) -> str:
         """Pull the image and have the network ready; the image's name for the engine. Raises EngineError."""
         if self.client is None:
-            try:
-                self.client = await asyncio.wait_for(in_thread(lambda: connect(_PULL_SECONDS)), 5)
-            except TimeoutError as exc:
-                raise EngineError(
-                    "CannotPullContainerError: no Docker engine answers (nothing within 5 s); run "
-                    "make create with "
-                    "RUNTIME=process, or start Docker."
-                ) from exc
+            self.client = await in_thread(lambda: connect(_PULL_SECONDS))
             (self._state / MARK).touch()
         client = self.client
         name = f"127.0.0.1:{self._port}/{image.repository}@{image.digest}" if image else definition["image"]
@@ -114,8 +111,10 @@ class Engine:
         """Remove everything that is left."""
         if self.client is not None:
             client = self.client
-            with suppress(EngineError):
+            try:
                 await self.call(lambda: _remove_all(client, self._id), "clean-up", 30)
+            except EngineError as exc:
+                log.warning("containers may be left behind: %s", exc)
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
@@ -165,10 +164,10 @@ def _remove_all(client: Any, cloud_id: str) -> None:
 
 
 def sweep(cloud_id: str) -> None:
-    """Remove what a killed local cloud left on the engine; nothing when no engine answers."""
+    """Remove what a killed local cloud left on the engine; a warning when it does not answer. Blocks."""
+    from docker.errors import DockerException
+
     try:
-        client = connect(5)
-    except EngineError as exc:
-        log.warning("containers that may be left behind cannot be looked for: %s", exc)
-        return
-    _remove_all(client, cloud_id)
+        _remove_all(connect(_PING_SECONDS), cloud_id)
+    except (EngineError, DockerException, OSError) as exc:
+        log.warning("containers that may be left behind cannot be removed: %s", exc)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from localcloud import balancer, emulator
 from localcloud.ecs import health, metadata
@@ -24,6 +24,10 @@ log = logging.getLogger("localcloud.ecs")
 
 _STOP_TIMEOUT = 30.0
 _STARTS_AT_ONCE = 8
+#: How long a stopped container may take to be seen as ended.
+_END_SECONDS = 10.0
+
+T = TypeVar("T")
 
 
 class Container(Protocol):
@@ -52,7 +56,8 @@ class Tasks:
         self.records = state / "tasks"
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping: dict[str, asyncio.Event] = {}
-        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
+        #: Processes; an engine has its own, so that one that hangs holds up no process.
+        self.starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self.engine: Any = None
 
     def launch(self, task: Record, definition: Record, account: str, region: str) -> None:
@@ -61,9 +66,11 @@ class Tasks:
         self._stopping[arn] = asyncio.Event()
         running = asyncio.get_running_loop().create_task(_Life(self, task, definition, account, region).run())
         self._running[arn] = running
-        running.add_done_callback(lambda _: self._ended(arn))
+        running.add_done_callback(lambda ended: self._ended(arn, ended))
 
-    def _ended(self, arn: str) -> None:
+    def _ended(self, arn: str, ended: asyncio.Task[None]) -> None:
+        if not ended.cancelled() and (problem := ended.exception()):
+            log.error("task %s", arn, exc_info=problem)
         self._running.pop(arn, None)
         self._stopping.pop(arn, None)
         self.changed()
@@ -90,6 +97,10 @@ class Tasks:
             await asyncio.gather(*list(self._running.values()), return_exceptions=True)
 
 
+class _ToldToStopError(Exception):
+    """The task was told to stop while it started."""
+
+
 class _Life:
     def __init__(self, tasks: Tasks, task: Record, definition: Record, account: str, region: str) -> None:
         self.tasks, self.task, self.definition = tasks, task, definition
@@ -108,11 +119,11 @@ class _Life:
         task = self.task
         try:
             try:
-                async with self.tasks._starts:
-                    if task["desiredStatus"] == "RUNNING":
-                        await self._start()
+                await self._start()
                 if task["desiredStatus"] == "RUNNING":
                     await self._watch()
+            except _ToldToStopError:
+                log.debug("task %s was stopped before it had started", self.id)
             except (StartError, CannotPullError, EngineError) as exc:
                 self._fail("TaskFailedToStart", str(exc))
             except OSError as exc:
@@ -124,7 +135,25 @@ class _Life:
             log.exception("task %s", self.id)
             self._fail("TaskFailedToStart", f"InternalError: {exc}")
         finally:
-            await self._end()
+            try:
+                await self._end()
+            except Exception:
+                log.exception("the end of task %s", self.id)
+                move(task, "STOPPED", stoppedAt=now())
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which is cancelled when the task is told to stop. Raises _ToldToStopError."""
+        told = asyncio.ensure_future(self.tasks.stopping(self.task["taskArn"]).wait())
+        doing = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({told, doing}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+            raise _ToldToStopError
+        finally:
+            for each in (told, doing):
+                each.cancel()
+            await asyncio.gather(told, doing, return_exceptions=True)
 
     def _fail(self, code: str, reason: str) -> None:
         if self.task["desiredStatus"] == "RUNNING":
@@ -157,18 +186,23 @@ class _Life:
                     address, mapped = free_address(ports)
                 record = self.tasks.records / f"{self.id}-{definition['name']}.json"
                 container = ProcessContainer(definition["name"], image, root, record)
-                gateway = f"http://127.0.0.1:{self.tasks.port}"
+                gateway, starts = f"http://127.0.0.1:{self.tasks.port}", self.tasks.starts
             else:
                 engine = self.tasks.engine = self.tasks.engine or Engine(
                     self.tasks.state, self.tasks.port, self.tasks.cloud_id
                 )
-                name = await engine.prepare(definition, image)
+                # A pull can take minutes, and an engine that hangs its time; whoever stops the task
+                # should not wait for either.
+                name = await self._unless_stopped(engine.prepare(definition, image))
                 container = DockerContainer(engine, self.id, name, definition, self.definition)
-                gateway = engine.gateway
+                gateway, starts = engine.gateway, engine.starts
             token = metadata.register(task, definition, shown, self.id)
             self.tokens.append(token)
             environment.update(metadata.environment(gateway, self.region, token))
-            started = await container.start(definition, environment, address, mapped, stream.write)
+            async with starts:
+                if task["desiredStatus"] != "RUNNING":
+                    raise _ToldToStopError
+                started = await container.start(definition, environment, address, mapped, stream.write)
             address = address or started
             self.containers.append((definition, shown, container))
             shown.update(runtimeId=container.runtime_id, lastStatus="RUNNING")
@@ -222,7 +256,8 @@ class _Life:
                     return
                 for ended in done:
                     definition, shown, _ = self.containers[self.waits[ended]]  # type: ignore[index]
-                    shown.update(lastStatus="STOPPED", exitCode=ended.result())
+                    # No code, no knowledge: as after SIGKILL.
+                    shown.update(lastStatus="STOPPED", exitCode=137 if ended.exception() else ended.result())
                     if definition.get("essential", True):
                         self.tasks.stop(
                             self.task, "Essential container in task exited", "EssentialContainerExited"
@@ -244,19 +279,27 @@ class _Life:
         for check in self.checks:
             check.cancel()
         move(task, "STOPPING")
-        await asyncio.gather(
+        stopped = await asyncio.gather(
             *(
                 container.stop(float(definition.get("stopTimeout") or _STOP_TIMEOUT))
                 for definition, _, container in self.containers
             ),
             return_exceptions=True,
         )
+        for problem in stopped:
+            if isinstance(problem, BaseException):
+                log.warning("task %s: %s", self.id, problem)
+        if self.waits:
+            await asyncio.wait(self.waits, timeout=_END_SECONDS)
         for waiting, index in self.waits.items():
             shown = self.containers[index][1]
-            result = (await asyncio.gather(waiting, return_exceptions=True))[0]
             shown.update(lastStatus="STOPPED")
-            if isinstance(result, int):
-                shown.setdefault("exitCode", result)
+            if not waiting.done():
+                # The engine does not answer; the container is swept when the local cloud ends.
+                waiting.cancel()
+                log.warning("task %s: container %s was not seen to end", self.id, shown["name"])
+            elif not waiting.exception():
+                shown.setdefault("exitCode", waiting.result())
         for shown in task["containers"]:
             shown["lastStatus"] = "STOPPED"
         for stream in self.streams:

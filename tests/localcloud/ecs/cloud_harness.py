@@ -196,7 +196,14 @@ class LocalCloud:
         )  # fmt: skip
         return group
 
-    def task_definition(self, image: str, stop_timeout: int = 5, **environment: str) -> str:
+    def task_definition(
+        self,
+        image: str,
+        stop_timeout: int = 5,
+        container: dict[str, Any] | None = None,
+        **environment: str,
+    ) -> str:
+        """Register it; `container` has more members of its one container's definition."""
         self.client("logs").create_log_group(logGroupName="/tiny") if not self.client(
             "logs"
         ).describe_log_groups(logGroupNamePrefix="/tiny")["logGroups"] else None
@@ -214,19 +221,35 @@ class LocalCloud:
                             "awslogs-stream-prefix": "t",
                         },
                     },
+                    **(container or {}),
                 }
             ],
         )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
         return arn
 
-    def service(self, definition: str, group: str, count: int = 2, grace: int = 10, **more: Any) -> None:
+    def run_task(self, definition: str) -> Callable[[], dict[str, Any]]:
+        """Run one task outside of any service; what describes it."""
+        ecs = self.client("ecs")
+        ecs.create_cluster(clusterName="c")
+        task = ecs.run_task(cluster="c", taskDefinition=definition)["tasks"][0]["taskArn"]
+        return lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # type: ignore[no-any-return]
+
+    def service(
+        self,
+        definition: str,
+        group: str,
+        count: int = 2,
+        grace: int = 10,
+        subnets: tuple[str, ...] = ("subnet-a", "subnet-b"),
+        **more: Any,
+    ) -> None:
         ecs = self.client("ecs")
         ecs.create_cluster(clusterName="c")
         ecs.create_service(
             cluster="c", serviceName="s", taskDefinition=definition, desiredCount=count, launchType="FARGATE",
             healthCheckGracePeriodSeconds=grace,
             loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 8080}],
-            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"]}},
+            networkConfiguration={"awsvpcConfiguration": {"subnets": list(subnets)}},
             deploymentConfiguration={
                 "minimumHealthyPercent": 100, "maximumPercent": 200,
                 "deploymentCircuitBreaker": {"enable": True, "rollback": True, **more},

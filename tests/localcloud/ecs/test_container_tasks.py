@@ -95,3 +95,44 @@ def test_the_whole_life_of_a_service_in_containers(cloud: LocalCloud, engine: An
     cloud.down()
     assert mine() == []
     assert engine.networks.list(filters={"label": f"io.echo-room.localcloud={identity}"}) == []
+
+
+def test_a_container_that_cannot_start_leaves_nothing(cloud: LocalCloud, engine: Any, image: str) -> None:
+    identity = json.loads((cloud.state / "cloud.json").read_text())["id"]
+    described = cloud.run_task(cloud.task_definition(image, container={"entryPoint": ["/no/such/program"]}))
+    stopped = until(lambda: (t := described())["lastStatus"] == "STOPPED" and t, 60)
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert "/no/such/program" in stopped["stoppedReason"]
+    mine = engine.containers.list(
+        all=True, filters={"label": f"io.echo-room.localcloud={identity}"}, ignore_removed=True
+    )
+    assert [container.name for container in mine] == [f"localcloud-{identity}-gateway"]
+
+
+def test_the_containers_of_a_task_share_its_address(cloud: LocalCloud, image: str) -> None:
+    cloud.task_definition(image)
+    wait = "import signal, time; signal.signal(15, lambda *_: exit(0)); time.sleep(60)"
+    web = (
+        "from http.server import HTTPServer, SimpleHTTPRequestHandler as Handler;"
+        "HTTPServer(('127.0.0.1', 8080), Handler).serve_forever()"
+    )
+    ask = "import time, urllib.request as u; time.sleep(2);print(u.urlopen('http://127.0.0.1:8080').status)"
+    containers = [
+        {"name": "web", "image": image, "entryPoint": ["python3", "-c", web], "stopTimeout": 1},
+        {"name": "wait", "image": image, "entryPoint": ["python3", "-c", wait], "stopTimeout": 2},
+        {"name": "ask", "image": image, "entryPoint": ["python3", "-c", ask], "essential": False},
+    ]
+    definition = cloud.client("ecs").register_task_definition(
+        family="three", networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=containers
+    )["taskDefinition"]["taskDefinitionArn"]
+    described = cloud.run_task(definition)
+
+    def asked() -> Any:
+        found = {c["name"]: c for c in described()["containers"]}["ask"]
+        return found if "exitCode" in found else None
+
+    assert until(asked, 60)["exitCode"] == 0
+    assert described()["lastStatus"] == "RUNNING"
+    ecs = cloud.client("ecs")
+    ecs.stop_task(cluster="c", task=described()["taskArn"])
+    until(lambda: described()["lastStatus"] == "STOPPED", 60)
