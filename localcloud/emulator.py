@@ -96,6 +96,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.ecs_metadata": (
         "register_container", "set_task_status", "unregister_token",
     ),
+    "services.ssm": ("resolve_parameter_value",),
 }  # fmt: skip
 
 

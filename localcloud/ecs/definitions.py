@@ -33,6 +33,11 @@ def secret_values(definition: Record) -> dict[str, str]:
             "resource retrieval "
             f"failed: {exc}"
         ) from exc
+    for secret in definition.get("secrets") or []:
+        if secret.get("name") in found and "secretsmanager" not in secret["valueFrom"]:
+            # MiniStack hands out what it stores, which for a SecureString is not the value.
+            ssm = emulator.module("services.ssm")
+            found[secret["name"]] = str(ssm.resolve_parameter_value(secret["valueFrom"], decrypt=True))
     return found
 
 
