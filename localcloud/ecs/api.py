@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud import balancer, emulator
 from localcloud.ecs.deployments import make_deployment, primary
-from localcloud.ecs.records import Record, ecs, new_task, now, subnets
+from localcloud.ecs.records import Record, ecs, forget_stopped, new_task, now, subnets
 
 if TYPE_CHECKING:
     from localcloud.ecs.control import Cloud
 
-#: How long ListTasks still knows a stopped task, as about long as AWS does.
-_STOPPED_SECONDS = 3600.0
 
 #: Members of UpdateService that begin a new deployment, and those that do not.
 _DEPLOYED = (
@@ -168,9 +165,7 @@ def replace_actions(cloud: Cloud) -> None:
         return module.json_response({"task": module._sanitize(task)})
 
     def forget_old(data: Record) -> Any:
-        for key, task in module._tasks.items():
-            if task["lastStatus"] == "STOPPED" and _age(task) > _STOPPED_SECONDS:
-                module._tasks.pop(key)
+        forget_stopped()
         return list_tasks(data)
 
     list_tasks = module._list_tasks
@@ -193,13 +188,6 @@ def replace_actions(cloud: Cloud) -> None:
     module._reconcile_service_tasks = cloud.kick
     module._sync_service_targets = lambda *_: None
     module._refresh_service_state = lambda *_: None
-
-
-def _age(task: Record) -> float:
-    stopped = task.get("stoppedAt")
-    if not isinstance(stopped, str):
-        return 0.0
-    return (datetime.now(UTC) - datetime.fromisoformat(stopped.replace("Z", "+00:00"))).total_seconds()
 
 
 def _numbers(config: Record) -> Record:

@@ -15,13 +15,15 @@ from localcloud import balancer, emulator
 from localcloud.ecs import engine, processes
 from localcloud.ecs.api import replace_actions
 from localcloud.ecs.deployments import primary, reasons
-from localcloud.ecs.records import Record, ecs, now
+from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
 from localcloud.ecs.tasks import Tasks
 
 log = logging.getLogger("localcloud.ecs")
 
 _STEP_SECONDS = 0.5
+#: How often stopped tasks are looked through for what may be forgotten.
+_FORGET_SECONDS = 60.0
 #: CloudFormation gives ECS three hours; nobody wants to wait that long here.
 _STABLE_SECONDS = 1800.0
 
@@ -51,14 +53,22 @@ class Cloud:
 
     async def run(self) -> None:
         """Step through the services whenever something changed, and at intervals."""
+        forget_at = 0.0
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _STEP_SECONDS)
             moved = self._wake.is_set()
             self._wake.clear()
-            self.scheduler.step()
-            if moved:
-                self._changed()
+            try:
+                self.scheduler.step()
+                if time.monotonic() >= forget_at:
+                    forget_stopped()
+                    forget_at = time.monotonic() + _FORGET_SECONDS
+                if moved:
+                    self._changed()
+            except Exception:
+                # One bad step must not be the last.
+                log.exception("services could not be looked at")
             # Changes come in bursts.
             await asyncio.sleep(0.02)
 
@@ -66,9 +76,9 @@ class Cloud:
         """Begin, with the services as they were saved and none of their tasks running any more."""
         for (_, _, arn), task in ecs()._tasks.all_items():
             if task.get("desiredStatus") == "RUNNING":
-                task.update(
-                    stoppedReason="The local cloud was stopped", stopCode="TerminationNotice", stoppedAt=now()
-                )
+                task.update(stoppedReason="The local cloud was stopped", stopCode="TerminationNotice")
+            if not task.get("stoppedAt"):
+                task["stoppedAt"] = now()
             task.update(lastStatus="STOPPED", desiredStatus="STOPPED", _counted=True)
             task.setdefault("_targets", [])
             for container in task.get("containers", []):
@@ -111,7 +121,8 @@ async def start() -> None:
     """Bring the saved services back to their desired counts."""
     if _current is None:
         raise RuntimeError("ecs.install comes first")
-    sweep(_current.tasks.state, _current.tasks.cloud_id)
+    state, cloud_id = _current.tasks.state, _current.tasks.cloud_id
+    await engine.in_thread(lambda: sweep(state, cloud_id))
     balancer.current().observe(_current.kick)
     _current.start()
 

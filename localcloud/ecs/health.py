@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
+
+log = logging.getLogger("localcloud.ecs")
 
 
 class Executes(Protocol):
@@ -44,6 +47,10 @@ async def watch(container: Executes, check: dict[str, Any], report: Callable[[st
         try:
             passed = await container.execute(command, timeout) == 0
         except (TimeoutError, OSError):
+            passed = False
+        except Exception:
+            # A check that cannot be made has not passed, and the next one may.
+            log.exception("health check %s", command)
             passed = False
         if passed:
             failures = 0

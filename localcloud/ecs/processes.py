@@ -74,7 +74,7 @@ class ProcessContainer:
     ) -> str:
         """Start it; `output` gets what it writes. Returns its address. Raises OSError."""
         settings = self._image.settings
-        self._home = tempfile.TemporaryDirectory(prefix="localcloud-task-")
+        self._home = tempfile.TemporaryDirectory(prefix="localcloud-task-", ignore_cleanup_errors=True)
         merged = dict(item.split("=", 1) for item in settings.get("Env") or [] if "=" in item)
         merged.update(environment)
         moved = {str(old): str(new) for old, new in ports.items() if old != new}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from localcloud import emulator
 
 Record = dict[str, Any]
-LIVE = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING")
+#: How long a stopped task is still known, about as long as AWS knows it.
+_STOPPED_SECONDS = 3600.0
 
 
 def ecs() -> Any:
@@ -128,3 +130,17 @@ def event(service: Record, text: str) -> None:
         return
     service["events"].insert(0, {"id": str(uuid.uuid4()), "createdAt": now(), "message": message})
     del service["events"][100:]
+
+
+def forget_stopped() -> None:
+    """Drop the records of tasks that stopped long ago, as AWS does."""
+    for key, task in ecs()._tasks.all_items():
+        if task["lastStatus"] == "STOPPED" and _age(task) > _STOPPED_SECONDS:
+            ecs()._tasks.pop_scoped(*key, None)
+
+
+def _age(task: Record) -> float:
+    stopped = task.get("stoppedAt")
+    if not isinstance(stopped, str):
+        return 0.0
+    return (datetime.now(UTC) - datetime.fromisoformat(stopped.replace("Z", "+00:00"))).total_seconds()

@@ -156,7 +156,7 @@ class Scheduler:
             wanted["updatedAt"] = now()
             pause = min(_BACKOFF * failures, _BACKOFF_MOST)
             self._not_before[wanted["id"]] = time.monotonic() + pause
-            wanted.setdefault("_reasons", []).insert(0, why(task))
+            wanted["_reasons"] = [why(task), *wanted.get("_reasons", [])][:20]
             identity = task["taskArn"].rsplit("/", 1)[1]
             if task.get("stopCode") == "TaskFailedToStart":
                 event(service, f"was unable to place or start (task {identity}): {task['stoppedReason']}")
