@@ -31,6 +31,7 @@ class Terminal:
 
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
+    _noticed: set[str] = field(default_factory=set)
 
     @property
     def live(self) -> bool:
@@ -51,8 +52,10 @@ class Terminal:
         self.err.print(Text(line, style=style), soft_wrap=True)
 
     def notice(self, line: str) -> None:
-        """Tell the operator something that is unexpected but no failure."""
-        self.say(f"Note: {line}", "yellow")
+        """Tell the operator something that is unexpected but no failure; the same thing only once."""
+        if line not in self._noticed:
+            self._noticed.add(line)
+            self.say(f"Note: {line}", "yellow")
 
     def error(self, message: str, hint: str = "") -> None:
         """Say what was wrong and what to do next."""
