@@ -185,7 +185,7 @@ class Exchange:
                     piece = await anext(pieces, None)
             except TimeoutError as exc:
                 raise _ClientError(408) from exc
-            except (BadMessageError, ConnectionError, asyncio.IncompleteReadError) as exc:
+            except (BadMessageError, ConnectionError) as exc:
                 raise _ClientError(400) from exc
             if piece is None:
                 break

@@ -158,7 +158,7 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
                 raise ConnectionResetError("closed in the middle of a chunk")
             left -= len(piece)
             yield piece
-        if await reader.readexactly(2) != b"\r\n":
+        if await _line(reader):
             raise BadMessageError("malformed chunk")
     # Trailers are read and dropped: a recipient may (RFC 9112, 7.1.2).
     while await _line(reader):

@@ -21,6 +21,7 @@ _EAGER_SECONDS = 0.2
 REASONS = {
     "Elb.RegistrationInProgress": "Target registration is in progress",
     "Elb.InitialHealthChecking": "Initial health checks in progress",
+    "Elb.InternalError": "Health checks failed due to an internal error",
     "Target.FailedHealthChecks": "Health checks failed",
     "Target.Timeout": "Request timed out",
     "Target.DeregistrationInProgress": "Target deregistration is in progress",
@@ -117,7 +118,13 @@ class Group:
             if not settings.get("HealthCheckEnabled", True):
                 reason, text = "", ""
             else:
-                reason, text = await check(target, settings)
+                try:
+                    reason, text = await check(target, settings)
+                except Exception:
+                    # Such as a matcher that is none. The checks go on: settings change.
+                    if target.reason != "Elb.InternalError":
+                        log.exception("health check of %s:%d", target.id, target.port)
+                    reason, text = "Elb.InternalError", ""
             first = target.state == "initial"
             if not reason:
                 passed, failed = passed + 1, 0
@@ -131,7 +138,7 @@ class Group:
                 if failed >= int(settings["UnhealthyThresholdCount"]):
                     self._set(target, "unhealthy", reason, text)
                 elif first:
-                    target.reason = "Elb.InitialHealthChecking"
+                    target.reason = reason if reason.startswith("Elb.") else "Elb.InitialHealthChecking"
             await asyncio.sleep(_EAGER_SECONDS if target.state == "initial" else interval)
 
     def _set(self, target: Target, state: str, reason: str, text: str) -> None:
@@ -170,9 +177,6 @@ async def check(target: Target, settings: dict[str, Any]) -> tuple[str, str]:
         return "Target.Timeout", "Request timed out"
     except (OSError, BadMessageError):
         return "Target.FailedHealthChecks", "Health checks failed"
-    except Exception:
-        log.exception("health check of %s:%d", target.id, target.port)
-        return "Elb.InternalError", "Health checks failed due to an internal error"
     finally:
         if writer:
             writer.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -139,6 +140,8 @@ def sweep(state_dir: Path, cloud_id: str) -> None:
     """End the tasks that a killed local cloud of this state directory left; it must not be running."""
     if found := processes.sweep(state_dir / "tasks"):
         log.warning("ended the processes of %d containers that were left behind", found)
+    for partial in (state_dir / "images").glob("partial-*"):
+        shutil.rmtree(partial, ignore_errors=True)
     if (state_dir / engine.MARK).exists():
         engine.sweep(cloud_id)
 

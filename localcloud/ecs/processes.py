@@ -26,8 +26,7 @@ def free_address(ports: list[int]) -> tuple[str, dict[int, int]]:
     """A loopback address on which `ports` are free, and which port stands for which.
 
     Where 127.0.0.0/8 is not all there (macOS has 127.0.0.1 only), it is 127.0.0.1 with other ports: an
-    environment
-    value that is exactly a container port is then replaced as well.
+    environment value that is exactly a container port is then replaced as well.
     """
     for _ in range(200):
         address = f"127.1.{random.randint(0, 254)}.{random.randint(1, 254)}"  # noqa: S311
@@ -62,7 +61,7 @@ class ProcessContainer:
         self._process: asyncio.subprocess.Process | None = None
         self._environment: dict[str, str] = {}
         self._directory = root
-        self._home: tempfile.TemporaryDirectory[str] | None = None
+        self._home = ""
 
     async def start(
         self,
@@ -74,7 +73,12 @@ class ProcessContainer:
     ) -> str:
         """Start it; `output` gets what it writes. Returns its address. Raises OSError."""
         settings = self._image.settings
-        self._home = tempfile.TemporaryDirectory(prefix="localcloud-task-", ignore_cleanup_errors=True)
+        entrypoint = definition.get("entryPoint") or settings.get("Entrypoint") or []
+        given = definition.get("command")
+        if given is None:
+            given = [] if definition.get("entryPoint") else settings.get("Cmd") or []
+        command = self.translate([*entrypoint, *given])
+        self._home = tempfile.mkdtemp(prefix=supervisor.HOME_PREFIX)
         merged = dict(item.split("=", 1) for item in settings.get("Env") or [] if "=" in item)
         merged.update(environment)
         moved = {str(old): str(new) for old, new in ports.items() if old != new}
@@ -84,15 +88,10 @@ class ProcessContainer:
         }
         merged.pop("PYTHONHOME", None)
         merged.pop("LD_LIBRARY_PATH", None)
-        merged.update(PATH=os.environ.get("PATH", os.defpath), HOME=self._home.name, TMPDIR=self._home.name)
+        merged.update(PATH=os.environ.get("PATH", os.defpath), HOME=self._home, TMPDIR=self._home)
         self._environment = merged
         workdir = definition.get("workingDirectory") or settings.get("WorkingDir") or "/"
         self._directory = self._root / str(workdir).lstrip("/")
-        entrypoint = definition.get("entryPoint") or settings.get("Entrypoint") or []
-        given = definition.get("command")
-        if given is None:
-            given = [] if definition.get("entryPoint") else settings.get("Cmd") or []
-        command = self.translate([*entrypoint, *given])
         self._record.parent.mkdir(parents=True, exist_ok=True)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -101,6 +100,7 @@ class ProcessContainer:
             str(Path(supervisor.__file__)),
             str(self._record),
             str(self._directory),
+            self._home,
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -134,8 +134,6 @@ class ProcessContainer:
         code = await self._process.wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._reading, 1)
-        if self._home:
-            self._home.cleanup()
         return code
 
     async def stop(self, seconds: float) -> None:
@@ -179,8 +177,7 @@ def sweep(records: Path, seconds: float = 5.0) -> int:
     """End the processes that a local cloud left when it was killed; returns how many there were.
 
     A supervisor notices by itself, so they are given a moment first. A process id alone is not trusted: its
-    start
-    time must be the recorded one.
+    start time must be the recorded one.
     """
     found = 0
     for record in sorted(records.glob("*.json")):

@@ -1,12 +1,9 @@
 """Runs one task process and outlives nobody: when the local cloud goes, so does the process.
 
-Started as a script, with the standard library only: supervisor.py RECORD DIRECTORY COMMAND... Standard input
-is the
-local cloud's end of a pipe: "T" asks the process to end (SIGTERM, to it alone, as a container's first
-process gets
-it), any other character names a signal number follows no more; end of file means that the local cloud is
-gone, and
-kills the whole process group. Exits with the process's code, 128 + n after signal n, as Docker reports it.
+Started as a script, with the standard library only: supervisor.py RECORD DIRECTORY HOME COMMAND...
+Standard input is the local cloud's end of a pipe: "T" asks the process to end (SIGTERM, to it alone, as a
+container's first process gets it); "K", or end of file, which means that the local cloud is gone, kills the
+whole process group. Exits with the process's code, 128 + n after signal n, as Docker reports it.
 """
 
 from __future__ import annotations
@@ -14,10 +11,14 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+#: What a task's home directory is called, so that nothing else is ever removed.
+HOME_PREFIX = "localcloud-task-"
 
 
 def start_time(pid: int) -> str:
@@ -35,8 +36,8 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def main(record: str, directory: str, command: list[str]) -> int:
-    """Run `command` in `directory`; see the module."""
+def main(record: str, directory: str, home: str, command: list[str]) -> int:
+    """Run `command` in `directory`, and remove the temporary `home` after it; see the module."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     wake_read, wake_write = os.pipe()
@@ -81,7 +82,9 @@ def main(record: str, directory: str, command: list[str]) -> int:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         Path(record).unlink(missing_ok=True)
+        if Path(home).name.startswith(HOME_PREFIX):
+            shutil.rmtree(home, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))

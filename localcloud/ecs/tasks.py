@@ -24,6 +24,8 @@ log = logging.getLogger("localcloud.ecs")
 
 _STOP_TIMEOUT = 30.0
 _STARTS_AT_ONCE = 8
+#: How long requests in flight may take when the local cloud itself ends.
+_LAST_DRAIN_SECONDS = 5.0
 #: How long a stopped container may take to be seen as ended.
 _END_SECONDS = 10.0
 
@@ -59,6 +61,7 @@ class Tasks:
         #: Processes; an engine has its own, so that one that hangs holds up no process.
         self.starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self.engine: Any = None
+        self.closing = False
 
     def launch(self, task: Record, definition: Record, account: str, region: str) -> None:
         """Start a task whose record was just stored."""
@@ -91,6 +94,7 @@ class Tasks:
 
     async def close(self) -> None:
         """Stop every task, for the end of the local cloud; services keep their desired counts."""
+        self.closing = True
         for event in self._stopping.values():
             event.set()
         if self._running:
@@ -315,8 +319,14 @@ class _Life:
         running = balancer.current()
         for arn, address, port in self.task["_targets"]:
             running.deregister(arn, address, port)
-        # A container that is gone cannot finish anything, and the cloud's own end should not take so long.
+        # A container that is gone cannot finish anything, and the cloud's own end should not take as long as
+        # one connection that stays open.
+        end: float | None = None
         while any(running.health(*target)[0] == "draining" for target in self.task["_targets"]):
             if all(waiting.done() for waiting in self.waits):
                 return
+            if self.tasks.closing:
+                end = end or time.monotonic() + _LAST_DRAIN_SECONDS
+                if time.monotonic() > end:
+                    return
             await asyncio.sleep(0.02)

@@ -11,7 +11,8 @@ import pytest
 
 from localcloud.balancer.routing import target_group
 from localcloud.balancer.sockets import bind
-from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
+from localcloud.balancer.targets import Group
+from tests.localcloud.balancer.balancer_harness import GROUP, balanced, echo_head, run, talk
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -243,3 +244,44 @@ def test_an_error_of_the_balancer_itself_is_logged(caplog: pytest.LogCaptureFixt
 
     run(case)
     assert "a request could not be handled" in caplog.text
+
+
+def test_an_answer_that_breaks_off_in_a_chunk_does_so_for_the_client(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc")
+
+    async def case() -> None:
+        async with balanced(target) as (port, _):
+            answer = await talk(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert answer.endswith(b"3\r\nabc\r\n")
+
+    run(case)
+    assert "could not be handled" not in caplog.text
+
+
+def test_a_check_that_cannot_be_made_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    settings: dict[str, Any] = {**GROUP, "Matcher": {"HttpCode": "any"}}
+
+    async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.close()
+
+    async def case() -> None:
+        server = await asyncio.start_server(healthy, "127.0.0.1", 0)
+        group = Group("arn/tg/1", lambda: settings, lambda: None)
+        target = group.register("127.0.0.1", server.sockets[0].getsockname()[1])
+        async with asyncio.timeout(10):
+            while target.reason != "Elb.InternalError":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            settings["Matcher"] = {"HttpCode": "200"}
+            while target.state != "healthy":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        group.close()
+        server.close()
+
+    run(case)
+    assert caplog.text.count("health check of") == 1

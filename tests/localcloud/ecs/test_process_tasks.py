@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 import urllib.request
@@ -147,8 +148,11 @@ def test_a_killed_cloud_comes_back_with_everything_once(cloud: LocalCloud) -> No
     cloud.stable()
     before = cloud.processes()
     assert len(before) == 2
+    home = Path(json.loads(cloud.get("/env")[1])["HOME"])
+    assert home.is_dir()
     cloud.kill()
     until(lambda: cloud.processes() == [])
+    until(lambda: not home.exists())
     cloud.up()
     cloud.stable()
     assert len(cloud.processes()) == 2
@@ -190,3 +194,28 @@ def test_no_engine_stops_a_container_task_and_says_so(
     assert described()["stopCode"] == "TaskFailedToStart"
     assert "CannotPullContainerError: no Docker engine answers" in described()["stoppedReason"]
     assert "RUNTIME=process" in described()["stoppedReason"]
+
+
+def test_a_request_without_end_does_not_hold_up_the_end(cloud: LocalCloud) -> None:
+    group = cloud.balancer()
+    cloud.client("elbv2").modify_target_group_attributes(
+        TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3600"}]
+    )
+    cloud.service(cloud.task_definition(cloud.push()), group, count=1)
+    cloud.stable(1)
+    with socket.create_connection(("127.0.0.1", cloud.http)) as held:
+        # The service waits for a body that never comes.
+        held.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+        time.sleep(0.5)
+        cloud.down()
+    cloud.up()
+    logs = cloud.client("logs")
+    streams = logs.describe_log_streams(logGroupName="/tiny")["logStreams"]
+    lines = [
+        event["message"]
+        for stream in streams
+        for event in logs.get_log_events(logGroupName="/tiny", logStreamName=stream["logStreamName"])[
+            "events"
+        ]
+    ]
+    assert "told to stop" in lines
