@@ -126,6 +126,8 @@ def test_a_version_that_cannot_start_is_rolled_back_and_explained(checkout: Chec
 
 def test_a_killed_local_cloud_comes_back_as_it_was(checkout: Checkout, story: Story, runtime: str) -> None:
     running = len(tasks(checkout))
+    processes = sum("-m app serve" in command for command in checkout.processes())
+    engine_side = len(containers_of(checkout)) if runtime == "container" else 0
     cloud = json.loads(checkout.succeed("make -s local-status JSON=1"))["pid"]
     os.kill(cloud, signal.SIGKILL)
     output = checkout.succeed("make create ENV=local")
@@ -138,8 +140,12 @@ def test_a_killed_local_cloud_comes_back_as_it_was(checkout: Checkout, story: St
         time.sleep(0.5)
     assert len(tasks(checkout)) == running
     if runtime == "process":
-        servers = [command for command in checkout.processes() if "localcloud serve" in command]
-        assert len(servers) == 1
+        servers = [command for command in checkout.processes() if "-m app serve" in command]
+        assert len(servers) == processes, "nothing runs twice"
+    else:
+        assert len(containers_of(checkout)) == engine_side, "nothing runs twice"
+    clouds = [command for command in checkout.processes() if "localcloud serve" in command]
+    assert len(clouds) == 1
     checkout.succeed("make test ENV=local")
 
 
