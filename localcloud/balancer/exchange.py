@@ -258,6 +258,8 @@ class Exchange:
             first += await reader.readexactly(length)
             empty = True
         self.writer.write(first)
+        if empty and not self.writer.transport.get_write_buffer_size():
+            return reusable
         pieces = read_body(reader, length).__aiter__()
         while True:
             # Either side may be the one that is silent for too long.

@@ -39,10 +39,8 @@ class Listener:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while True:
-                settings = self._settings()
-                if settings is None:
-                    return
+            settings = self._settings()
+            while settings is not None:
                 try:
                     async with asyncio.timeout(settings.idle_seconds):
                         head = await read_head(reader)
@@ -51,9 +49,11 @@ class Listener:
                 except BadMessageError:
                     await answer(writer, 400, False, settings, False)
                     return
-                if head is None:
+                # They may have changed while the connection was idle.
+                settings = self._settings()
+                if head is None or settings is None:
                     return
-                if not await self._request(head, reader, writer, self._settings() or settings):
+                if not await self._request(head, reader, writer, settings):
                     if head.length():
                         await _linger(reader, writer)
                     return
