@@ -201,6 +201,11 @@ def test_a_request_without_end_does_not_hold_up_the_end(cloud: LocalCloud) -> No
     cloud.client("elbv2").modify_target_group_attributes(
         TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3600"}]
     )
+    elb = cloud.client("elbv2")
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"],
+        Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "3600"}],
+    )
     cloud.service(cloud.task_definition(cloud.push()), group, count=1)
     cloud.stable(1)
     with socket.create_connection(("127.0.0.1", cloud.http)) as held:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import socket
+import socketserver
 import threading
 import time
 from pathlib import Path
@@ -181,3 +183,47 @@ def test_an_engine_that_hangs_holds_up_nothing_else(
         assert "no Docker engine answers" in stopped[0]["stoppedReason"]
         cloud.down()
         assert "cannot be removed" in cloud.log()
+
+
+def test_a_task_can_be_stopped_while_its_image_is_pulled(
+    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.down()
+    monkeypatch.chdir(tmp_path)
+    done = threading.Event()
+
+    class Engine(http.server.BaseHTTPRequestHandler):
+        """Says that it is there, and never gets an image."""
+
+        def do_GET(self) -> None:
+            if "/images/" in self.path:
+                done.wait()
+                return
+            body = b'{"ApiVersion": "1.43", "MinAPIVersion": "1.24"}' if "version" in self.path else b"OK"
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def address_string(self) -> str:
+            return "unix"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+
+    with Server("engine.sock", Engine) as engine:
+        threading.Thread(target=engine.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+        cloud.up()
+        described = cloud.run_task(cloud.task_definition("elsewhere/image:1"))
+        until(lambda: (cloud.state / "engine").exists())
+        assert described()["lastStatus"] == "PENDING"
+        cloud.client("ecs").stop_task(cluster="c", task=described()["taskArn"], reason="enough")
+        until(lambda: described()["lastStatus"] == "STOPPED")
+        assert described()["stoppedReason"] == "enough"
+        done.set()
+        engine.shutdown()
