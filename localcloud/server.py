@@ -134,7 +134,11 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["path"] == IDENTITY_PATH:
-            await answer(send, 200, {**who, "failure": saver.failure})
+            from localcloud import balancer
+
+            failures = [saver.failure, *balancer.current().problems()]
+            failure = " ".join(text for text in failures if text) or None
+            await answer(send, 200, {**who, "failure": failure})
             return
         if _target(scope).startswith(autoscaling.TARGET_PREFIX):
             await _autoscaling(scope, receive, send, saver)

@@ -123,6 +123,10 @@ class Balancer:
             return
         log.info("listening on 127.0.0.1:%d", running.port)
 
+    def problems(self) -> list[str]:
+        """Why listeners do not listen; empty when all do."""
+        return list(self._problems.values())
+
     def problem(self, load_balancer: str) -> str:
         """Why a load balancer does not listen where it should; "" when it does."""
         listeners = records.alb()._listeners.all_items()

@@ -29,8 +29,10 @@ def test_a_port_taken_at_a_restart_is_said_once_and_taken_back(cloud: LocalCloud
         assert f"cannot use port {cloud.http} of 127.0.0.1: it is already in use" in state["Reason"]
         time.sleep(1)
         assert cloud.log().count(f"cannot use port {cloud.http}") == 1
+        assert f"cannot use port {cloud.http}" in cloud.command("status").stderr
     until(lambda: _state(cloud) == {"Code": "active"})
     until(lambda: cloud.get("/")[0] == 503)
+    assert not cloud.command("status").stderr
 
 
 def test_a_port_can_be_used_again_at_once(cloud: LocalCloud) -> None:
