@@ -86,14 +86,16 @@ class Client(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("the server closed the connection"))
 
 
-async def load(port: int, request: bytes, expected: bytes, connections: int, seconds: float) -> Round:
+async def load(
+    port: int, request: bytes, expected: bytes, connections: int, seconds: float, host: str = "127.0.0.1"
+) -> Round:
     """Drive `connections` connections for `seconds`."""
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     clients = [Client(request, expected, started + seconds, latencies) for _ in range(connections)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, host, port)  # type: ignore[misc]
     await asyncio.wait_for(asyncio.gather(*(client.done for client in clients)), seconds + 30)
     elapsed = time.perf_counter() - started
     return Round(len(latencies) / elapsed, sorted(latencies))
@@ -151,16 +153,20 @@ def main() -> None:
             server.wait(30)
 
 
+def echo_request(token: str) -> tuple[bytes, bytes]:
+    """One `POST /echo` as sent, and the body that must come back."""
+    body = b'{"str": "Hello, Echo Room!"}'
+    return (
+        b"POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (token.encode(), len(body), body),
+        body,
+    )
+
+
 def measure(port: int, token: str, options: argparse.Namespace) -> None:
     """Run the rounds, interleaved, and print the median of each route."""
-    body = b'{"str": "Hello, Echo Room!"}'
     routes = {
-        "POST /echo (ASGI)": (
-            b"POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-            % (token.encode(), len(body), body),
-            body,
-        ),
+        "POST /echo (ASGI)": echo_request(token),
         "GET /hello (Flask)": (
             b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
             b'{"Hello": "Welcome to the Echo Room."}',
