@@ -100,6 +100,14 @@ push: $(RUN) ## Build it if needed and push it to the environment's repository  
 base-image: ## Make a base image from Debian's packages, where no registry is reached
 	@docker/base-image.sh --fresh
 
+.PHONY: compose-up
+compose-up: $(RUN) ## Run the image alone with its embedded store, hardened as on ECS      [PORT=8088]
+	@IMAGE="$$($(STACK) image)" && export IMAGE && docker compose --file docker/compose.yaml up --detach --wait
+
+.PHONY: compose-down
+compose-down: ## Stop it; its tokens stay in the volume
+	@IMAGE=none docker compose --file docker/compose.yaml down
+
 ##@ Develop
 
 .PHONY: serve
