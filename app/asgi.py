@@ -57,7 +57,8 @@ class Application:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.access_log = AccessLog(enabled=settings.access_log)
-        self._flask = WSGIMount(create_app(settings, self.lifecycle).wsgi_app, settings.threads)
+        self._web = create_app(settings, self.lifecycle)
+        self._flask = WSGIMount(self._web.wsgi_app, settings.threads)
         self._verifier: Verifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +110,7 @@ class Application:
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        self._web.config["STORE"] = store
         self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
         await (
             self._verifier.probe()
@@ -141,7 +143,11 @@ def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
     # Flask says the length itself; for HEAD it is that of the body a GET would have had, which is not here.
     if all(name != b"content-length" for name, _ in extra):
         headers.append((b"content-length", b"%d" % len(body)))
-    headers += SECURITY_HEADERS
+    # A page of ours has a policy of its own, which allows its style sheet and nothing else.
+    if any(name == b"content-security-policy" for name, _ in extra):
+        headers += [header for header in SECURITY_HEADERS if header[0] != b"content-security-policy"]
+    else:
+        headers += SECURITY_HEADERS
     return headers
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
@@ -53,7 +54,7 @@ def parse(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise Problem("invalid-json", "The body is nested too deeply.") from None
     if type(value) is not dict:
-        raise Problem("invalid-member", "The body must be a JSON object with the member `str`.")
+        raise Problem("invalid-member", "The body must be a JSON object.")
     return value
 
 
@@ -74,9 +75,8 @@ def serialise(text: str) -> bytes:
         return b'{"str": %b}' % encode_basestring_ascii(text).encode("ascii")
 
 
-def require_json(request: Request) -> None:
-    """Raises Problem (415) unless the body claims to be uncompressed JSON in UTF-8."""
-    headers = request.headers
+def require_json(headers: Mapping[bytes, bytes]) -> None:
+    """Raises Problem (415) unless `headers` (names in lower case) claim an uncompressed JSON body in UTF-8."""
     if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
         raise Problem(
             "unsupported-media-type", "A compressed body is not accepted.", (("Accept-Encoding", "identity"),)
@@ -115,7 +115,7 @@ async def echo(request: Request, verifier: Verifier) -> Response:
     if token is not None:
         # Before anything is said about the body; a stranger learns nothing from it but its size.
         record = verifier.cached(token) or await verifier.verify(token)
-    require_json(request)
+    require_json(request.headers)
     members = parse(request.body)
     if token is None:
         token = members.get("auth")
