@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
-from app.auth import Verifier
+from app.gate import Gate, bearer
 from app.http import Request, Response
 from app.problems import Problem, unauthorized
 
@@ -76,7 +76,7 @@ def serialise(text: str) -> bytes:
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:
-    """Raises Problem (415) unless `headers` (names in lower case) claim an uncompressed JSON body in UTF-8."""
+    """Raises Problem (415) unless `headers` (lower-case names) claim an uncompressed JSON body in UTF-8."""
     if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() != b"identity":
         raise Problem(
             "unsupported-media-type", "A compressed body is not accepted.", (("Accept-Encoding", "identity"),)
@@ -94,18 +94,7 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
             raise Problem("unsupported-media-type", "JSON must be UTF-8.", accepted)
 
 
-def bearer(request: Request) -> str | None:
-    """The token of the Authorization header, or None without one. Raises Problem (401) for other schemes."""
-    value = request.headers.get(b"authorization")
-    if value is None:
-        return None
-    scheme, _, token = value.strip().partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise unauthorized("The Authorization header must be `Bearer TOKEN`.", presented=False)
-    return token.strip().decode("latin-1")
-
-
-async def echo(request: Request, verifier: Verifier) -> Response:
+async def echo(request: Request, gate: Gate) -> Response:
     """Answer one request to /echo. Raises Problem."""
     if request.method != "POST":
         if request.method == "OPTIONS":
@@ -114,7 +103,7 @@ async def echo(request: Request, verifier: Verifier) -> Response:
     token = bearer(request)
     if token is not None:
         # Before anything is said about the body; a stranger learns nothing from it but its size.
-        record = verifier.cached(token) or await verifier.verify(token)
+        await gate.admit(request, token)
     require_json(request.headers)
     members = parse(request.body)
     if token is None:
@@ -123,6 +112,5 @@ async def echo(request: Request, verifier: Verifier) -> Response:
             raise unauthorized("Send `Authorization: Bearer TOKEN`, or the member `auth`.", presented=False)
         if type(token) is not str:
             raise Problem("invalid-member", "The member `auth` must be a string.")
-        record = verifier.cached(token) or await verifier.verify(token)
-    request.token_id = record.id
+        await gate.admit(request, token)
     return 200, _HEADERS, serialise(text_of(members))
