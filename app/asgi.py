@@ -1,7 +1,7 @@
 """The ASGI application: what every request shares, once, around the echo route and Flask.
 
-Request id, body limit, error shape, security headers, access log. (Draining and time-outs belong to the
-connection: see `app.protocol`.)
+Request id, source, rate limits, body limit, requests in flight, error shape, security headers, access log.
+(Draining and time-outs belong to the connection: see `app.protocol`.)
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from app.accesslog import FLUSH_SECONDS, AccessLog
 from app.auth import Verifier
 from app.echo import echo
+from app.gate import Gate
 from app.http import BODY_LIMIT, Headers, Receive, Request, Response, Scope, Send
 from app.lifecycle import Lifecycle
-from app.problems import CONTENT_TYPE, Problem
+from app.limits import EXEMPT, Limits
+from app.problems import CONTENT_TYPE, Problem, retry_later
 from app.settings import Settings
+from app.sources import Sources
 from app.store import open_store
 from app.web import create_app
 from app.wsgi import WSGIMount
@@ -34,6 +37,8 @@ SECURITY_HEADERS: Headers = [
     (b"cache-control", b"no-store"),
 ]
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+# With two of them, what a proxy checked and what the service acts on could be different things.
+_ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"x-amzn-trace-id"})
 STORE_PROBE_SECONDS = 2.0
 _LOOKUP_THREADS = 8
 
@@ -59,7 +64,11 @@ class Application:
         self.access_log = AccessLog(enabled=settings.access_log)
         self._web = create_app(settings, self.lifecycle)
         self._flask = WSGIMount(self._web.wsgi_app, settings.threads)
+        self._sources = Sources(settings.trusted_hops)
+        self._limits = Limits(settings)
+        self._in_flight = 0
         self._verifier: Verifier
+        self._gate: Gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's life."""
@@ -72,34 +81,46 @@ class Application:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         request_id = given.decode() if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
-        request = Request(scope, headers, request_id)
+        request = Request(scope, headers, request_id, self._sources.of(scope))
+        path = scope["path"]
         try:
+            if len(headers) != len(scope["headers"]):
+                _refuse_duplicates(scope)
+            self._limits.arrived(request, path)
             await _read_body(request, receive)
-            if scope["path"] == "/echo":
-                status, extra, body = await echo(request, self._verifier)
-            else:
-                status, extra, body = await self._flask(request)
+            if self._in_flight >= self.settings.in_flight and path not in EXEMPT:
+                raise retry_later("overloaded", "Too many requests are being answered.", 1)
+            self._in_flight += 1
+            try:
+                status, extra, body = await self._answer(request, path)
+            finally:
+                self._in_flight -= 1
         except Problem as refusal:
             status, extra, body = problem_response(refusal, request_id)
         except Exception:
-            log.exception("fault in %s %s (request %s)", request.method, scope["path"], request_id)
+            log.exception("fault in %s %s (request %s)", request.method, path, request_id)
             problem = Problem("internal-error", "The request could not be answered.")
             status, extra, body = problem_response(problem, request_id)
         await send(
             {"type": "http.response.start", "status": status, "headers": _headers(extra, body, request)}
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        client = scope.get("client")
         self.access_log.add(
             request.method,
-            scope["path"],
+            path,
             status,
             time.perf_counter() - started,
             len(body),
-            client[0] if client else "",
+            request.source.address,
             request_id,
             request.token_id,
         )
+
+    async def _answer(self, request: Request, path: str) -> Response:
+        """The route's answer. Raises Problem, and whatever a route fails with."""
+        if path == "/echo":
+            return await echo(request, self._gate)
+        return await self._flask(request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -112,6 +133,7 @@ class Application:
             return
         self._web.config["STORE"] = store
         self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
+        self._gate = Gate(self._verifier, self._limits)
         await (
             self._verifier.probe()
         )  # warm before the first request; a store that is down leaves us not ready
@@ -147,8 +169,19 @@ def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
     if any(name == b"content-security-policy" for name, _ in extra):
         headers += [header for header in SECURITY_HEADERS if header[0] != b"content-security-policy"]
     else:
-        headers += SECURITY_HEADERS
+        headers += request.limit
+    headers += SECURITY_HEADERS
     return headers
+
+
+def _refuse_duplicates(scope: Scope) -> None:
+    """Raises Problem (400) if a field that must be there once is there twice."""
+    seen = set()
+    for name, _ in scope["headers"]:
+        if name in _ONCE:
+            if name in seen:
+                raise Problem("bad-request", f"The header field `{name.decode()}` is there twice.")
+            seen.add(name)
 
 
 async def _read_body(request: Request, receive: Receive) -> None:

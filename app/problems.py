@@ -46,6 +46,8 @@ KINDS: dict[str, Kind] = {
         Kind("unsupported-media-type", 415, "Unsupported media type",
              "The body is not `application/json` in UTF-8, or it is compressed."),
         Kind("invalid-member", 422, "Invalid member", "A member is missing or has the wrong type."),
+        Kind("too-many-requests", 429, "Too many requests",
+             "The token or the source has used up its quota; see `Retry-After` and `RateLimit`."),
         Kind("header-too-large", 431, "Request header fields too large", "The header is too large."),
         Kind("internal-error", 500, "Internal server error", "A fault of the service; the log has the rest."),
         Kind("overloaded", 503, "Overloaded", "Too many connections or requests at once; see `Retry-After`."),
@@ -59,7 +61,7 @@ KINDS: dict[str, Kind] = {
 _BY_STATUS = {
     400: "bad-request", 401: "unauthorized", 404: "not-found", 405: "method-not-allowed",
     408: "request-timeout", 413: "content-too-large", 414: "uri-too-long", 415: "unsupported-media-type",
-    431: "header-too-large", 500: "internal-error", 503: "overloaded",
+    429: "too-many-requests", 431: "header-too-large", 500: "internal-error", 503: "overloaded",
 }  # fmt: skip
 
 

@@ -130,6 +130,29 @@ SETTINGS: tuple[Setting, ...] = (
             "reached. Then 503; and after that long an outage the service is not ready."),
     Setting("ECHO_TOKEN_CACHE_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
             "Entries each of the two token caches (verified, refused) may hold per worker."),
+    Setting("ECHO_TRUSTED_HOPS", "0", _integer(0, 8), "0 to 8",
+            "Proxies in front of the service that append to `X-Forwarded-For`; behind one load balancer: 1. "
+            "The client's address is the entry that the outermost of them wrote; with 0, the peer's."),
+    Setting("ECHO_TOKEN_RATE", "5000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Requests and WebSocket messages that one token may send a second and worker, in the long run."),
+    Setting("ECHO_TOKEN_BURST", "25000", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_SOURCE_RATE", "10000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Requests per second and worker from one address (IPv6: one /64), with or without a token; "
+            "`/healthz` and `/readyz` are free."),
+    Setting("ECHO_SOURCE_BURST", "50000", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_CREDENTIAL_RATE", "2", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Sign-ups and log-ins (`POST /accounts`, `POST /sessions`) a second and worker from one address "
+            "(IPv6: one /64), on top of the limits that log-in has itself."),
+    Setting("ECHO_CREDENTIAL_BURST", "100", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_LIMIT_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
+            "Clients that each of these three limits remembers per worker, about 200 bytes each; the one "
+            "unseen for longest is forgotten first."),
+    Setting("ECHO_IN_FLIGHT", "256", _integer(1, 65535), "1 to 65535",
+            "Requests per worker that are being answered at once (arrived whole, not answered yet). Further "
+            "ones get a quick 503; `/healthz` and `/readyz` do not count."),
     Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
             "One JSON line per request on standard output."),
     Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
@@ -160,6 +183,15 @@ class Settings:
     refusal_cache_seconds: float
     store_outage_seconds: float
     token_cache_size: int
+    trusted_hops: int
+    token_rate: float
+    token_burst: int
+    source_rate: float
+    source_burst: int
+    credential_rate: float
+    credential_burst: int
+    limit_size: int
+    in_flight: int
     access_log: bool
     version: str
 
