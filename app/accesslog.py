@@ -6,10 +6,15 @@ costs a few per cent. A line holds no header and no query, so no credential can 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
 from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.websocket import Session
 
 FLUSH_SECONDS = 0.05
 # Lines that may wait; then they are written at once, so that a burst cannot grow the buffer without end.
@@ -28,6 +33,14 @@ class AccessLog:
         self._second = 0
         self._stamp = ""
 
+    def _now(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
     def add(
         self,
         method: str,
@@ -42,19 +55,27 @@ class AccessLog:
         """Note one request: `seconds` it took, `sent` bytes of body, `token` the token's id or ''."""
         if not self.enabled:
             return
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         self._lines.append(
-            f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z","event":"request",'
+            f'{{"time":"{self._now()}","event":"request",'
             f'"method":"{method}","path":{encode_basestring_ascii(path[:128])},"status":{status},'
             f'"ms":{seconds * 1000:.2f},"bytes":{sent},"source":"{source}",'
             f'"token":"{token}","request_id":"{request_id}"}}\n'
         )
         if len(self._lines) >= MOST_LINES:
             self.flush()
+
+    def add_websocket(self, session: Session) -> None:
+        """Note the end of a WebSocket; its handshake has a line of its own, with the same request id."""
+        if not self.enabled:
+            return
+        request = session.request
+        self._lines.append(
+            f'{{"time":"{self._now()}","event":"websocket","code":{session.code},'
+            f'"messages":{session.messages},"bytes_in":{session.received},"bytes":{session.sent},'
+            f'"ms":{(asyncio.get_running_loop().time() - session.started) * 1000:.2f},'
+            f'"source":"{request.source.address}","token":"{request.token_id}",'
+            f'"request_id":"{request.request_id}"}}\n'
+        )
 
     def flush(self) -> None:
         """Write what has gathered."""

@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.sources import Sources
 from app.store import open_store
 from app.web import create_app
+from app.websocket import Session, WebSocketRoute
 from app.wsgi import WSGIMount
 
 log = logging.getLogger("app.asgi")
@@ -69,6 +70,7 @@ class Application:
         self._in_flight = 0
         self._verifier: Verifier
         self._gate: Gate
+        self._websocket: WebSocketRoute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's life."""
@@ -120,6 +122,8 @@ class Application:
         """The route's answer. Raises Problem, and whatever a route fails with."""
         if path == "/echo":
             return await echo(request, self._gate)
+        if path == "/ws":
+            return await self._websocket(request)
         return await self._flask(request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -134,6 +138,7 @@ class Application:
         self._web.config["STORE"] = store
         self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
         self._gate = Gate(self._verifier, self._limits)
+        self._websocket = WebSocketRoute(self._gate, self.settings, self.lifecycle, self._websocket_ended)
         await (
             self._verifier.probe()
         )  # warm before the first request; a store that is down leaves us not ready
@@ -147,6 +152,9 @@ class Application:
         store.close()
         self.access_log.flush()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _websocket_ended(self, session: Session) -> None:
+        self.access_log.add_websocket(session)
 
     async def _flush_log(self) -> None:
         while True:

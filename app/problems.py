@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
         Kind("invalid-utf-8", 400, "Invalid UTF-8", "The body is not UTF-8."),
         Kind("duplicate-member", 400, "Duplicate member", "A JSON object has the same member twice."),
         Kind("unauthorized", 401, "Unauthorized", "No token, or one that is unknown, expired or revoked."),
+        Kind("forbidden", 403, "Forbidden", "The credential, or the page's origin, may not do this."),
         Kind("not-found", 404, "Not found", "No such route."),
         Kind("method-not-allowed", 405, "Method not allowed", "The route has other methods; see `Allow`."),
         Kind("request-timeout", 408, "Request timeout", "The request did not arrive in time."),
@@ -46,6 +47,7 @@ KINDS: dict[str, Kind] = {
         Kind("unsupported-media-type", 415, "Unsupported media type",
              "The body is not `application/json` in UTF-8, or it is compressed."),
         Kind("invalid-member", 422, "Invalid member", "A member is missing or has the wrong type."),
+        Kind("upgrade-required", 426, "Upgrade required", "The route speaks WebSocket; see `Upgrade`."),
         Kind("too-many-requests", 429, "Too many requests",
              "The token or the source has used up its quota; see `Retry-After` and `RateLimit`."),
         Kind("header-too-large", 431, "Request header fields too large", "The header is too large."),
@@ -59,7 +61,7 @@ KINDS: dict[str, Kind] = {
 
 # A status that something else chose (Flask, the HTTP parser) as a kind.
 _BY_STATUS = {
-    400: "bad-request", 401: "unauthorized", 404: "not-found", 405: "method-not-allowed",
+    400: "bad-request", 401: "unauthorized", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
     408: "request-timeout", 413: "content-too-large", 414: "uri-too-long", 415: "unsupported-media-type",
     429: "too-many-requests", 431: "header-too-large", 500: "internal-error", 503: "overloaded",
 }  # fmt: skip

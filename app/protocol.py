@@ -19,6 +19,7 @@ from gunicorn.asgi import protocol as stock
 from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
 from app.http import BODY_LIMIT, Headers
 from app.problems import from_status, retry_later
+from app.websocket import UPGRADE, Session
 
 if TYPE_CHECKING:
     from app.worker import EchoWorker
@@ -38,6 +39,7 @@ class Phase(enum.Enum):
     HEADER = enum.auto()  # the rest of its header
     BODY = enum.auto()  # the rest of its body
     ANSWER = enum.auto()  # the application, or a client that does not read
+    WEBSOCKET = enum.auto()  # messages: the connection belongs to its session
     CLOSING = enum.auto()  # the client to have read everything
 
 
@@ -48,6 +50,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         super().__init__(worker)
         self._current_request: Any
         self._body_receiver: Any
+        self._callback_parser: Any
+        self._closed: bool
         self._phase = Phase.IDLE
         self._deadline = math.inf
         self._limits = worker.asgi.settings
@@ -55,6 +59,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._raw = 0
         self._must_close = False
         self._linger_until = math.inf
+        self._session: Session | None = None
 
     # -- the connection ---
 
@@ -70,6 +75,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and wake whoever waits for more of it."""
         self.worker.connections.discard(self)
+        if self._session is not None:
+            self._session.lost()
         super().connection_lost(exc)
         if self._request_ready is not None:
             self._request_ready.set()
@@ -88,6 +95,10 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             self._pending += data
             if len(self._pending) > _PIPELINE_LIMIT:
                 self._pause_reading()
+            return
+        if phase is Phase.WEBSOCKET:
+            assert self._session is not None  # noqa: S101 - what the phase means
+            self._session.feed(data)
             return
         if phase is Phase.CLOSING:
             self._deadline = min(self.worker.loop.time() + _LINGER_PAUSE, self._linger_until)
@@ -114,13 +125,17 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
     def pause_writing(self) -> None:
         """The client does not read: it has as long as for a header."""
         super().pause_writing()
-        if self._phase is Phase.ANSWER:
+        if self._phase is Phase.WEBSOCKET:
+            self._pause_reading()  # or its echoes would fill the memory
+        if self._phase in (Phase.ANSWER, Phase.WEBSOCKET):
             self._deadline = self.worker.loop.time() + self._limits.header_seconds
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if self._phase is Phase.ANSWER:
+        if self._phase is Phase.WEBSOCKET:
+            self._resume_reading()
+        if self._phase in (Phase.ANSWER, Phase.WEBSOCKET):
             self._deadline = math.inf
 
     # -- parser's callbacks ---
@@ -159,6 +174,9 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
                     break
                 self.worker.nr += 1
                 keep = await self._handle_http_request(request, sockname, peername)
+                if self._session is not None:
+                    await self._serve_websocket(self._session)
+                    break
                 if not keep or self._must_close or not self._body_receiver._complete:
                     break
                 self._next_request()
@@ -168,6 +186,31 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             self.log.exception("fault in a connection")
         finally:
             self._close_transport()
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
+        scope = super()._build_http_scope(request, sockname, peername)
+        scope[UPGRADE] = self._upgrade
+        return scope
+
+    def _upgrade(self, session: Session) -> None:
+        self._session = session
+
+    async def _serve_websocket(self, session: Session) -> None:
+        """Give the connection to the session until that ends."""
+        if self._closed:
+            session.lost()
+            return
+        self._phase = Phase.WEBSOCKET
+        self._deadline = math.inf
+        session.attach(self.transport)
+        parser = self._callback_parser
+        early = parser.remaining() + bytes(self._pending)  # frames that came right behind the handshake
+        self._callback_parser = None
+        self._pending.clear()
+        self._resume_reading()
+        if early:
+            session.feed(early)
+        await session.ended.wait()
 
     def _next_request(self) -> None:
         """Make ready for the next request, which may have arrived already."""
@@ -194,14 +237,15 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def _send_response_start(self, status: int, headers: Headers, request: Any) -> None:
         """Put the header into the buffer; this is where it is decided whether the connection stays."""
-        if (
+        if status != 101 and (
             self.worker.draining
             or self._phase is not Phase.ANSWER  # the body is not all here, so the next request can't be found
             or request.version < (1, 1)
             or request.should_close()
         ):
             self._must_close = True
-            headers = [*headers, (b"connection", b"close")]
+            headers = [header for header in headers if header[0] != b"connection"]
+            headers.append((b"connection", b"close"))
         self._response_buffer = b"%b%b%bserver: echo-room\r\n\r\n" % (
             stock._get_cached_status_line((1, 1), status, self._get_reason_phrase(status)),
             b"".join([b"%b: %b\r\n" % header for header in headers]),
@@ -249,7 +293,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             return
         self._closed = True
         now = self.worker.loop.time()
-        incomplete = self._phase in (Phase.HEADER, Phase.BODY) or self._reading_paused
+        # A WebSocket's client may be sending too: it closes once it has read our close frame.
+        incomplete = self._phase in (Phase.HEADER, Phase.BODY, Phase.WEBSOCKET) or self._reading_paused
         self._phase = Phase.CLOSING
         self._linger_until = now + _LINGER_SECONDS
         self._deadline = now + (_LINGER_PAUSE if incomplete else _LINGER_SECONDS)
@@ -267,6 +312,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def sweep(self, now: float) -> None:
         """Act on a deadline that has passed; `now` is the loop's time."""
+        if self._phase is Phase.WEBSOCKET and self._session is not None:
+            self._session.sweep(now, draining=self.worker.draining)
         if now < self._deadline:
             return
         if self._phase is Phase.IDLE and not self.transport.get_write_buffer_size():

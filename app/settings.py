@@ -83,6 +83,16 @@ def _text(longest: int) -> Callable[[str], str]:
     return parse
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip().lower() for part in text.split(","))
+    for origin in found:
+        scheme, separator, host = origin.partition("://")
+        whole = separator and scheme in ("http", "https") and host and not set(host) & set("/?#@ *")
+        if origin != "same-origin" and not whole:
+            raise ValueError(f"{origin!r} is no origin")
+    return found
+
+
 def _table(text: str) -> str:
     if not 3 <= len(text) <= 255 or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
         raise ValueError("not a table name")
@@ -153,6 +163,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ECHO_IN_FLIGHT", "256", _integer(1, 65535), "1 to 65535",
             "Requests per worker that are being answered at once (arrived whole, not answered yet). Further "
             "ones get a quick 503; `/healthz` and `/readyz` do not count."),
+    Setting("ECHO_ORIGINS", "same-origin", _origins, "`same-origin` or origins, by comma",
+            "Web pages that may open a WebSocket: those of origins like `https://a.example`; `same-origin`: "
+            "those whose host and port are the request's own. Only browsers send an origin."),
+    Setting("ECHO_WS_IDLE_SECONDS", "300", _seconds(0.1, 86400), "0.1 to 86400 seconds",
+            "A WebSocket is closed (1000) when no message and no ping came for so long."),
+    Setting("ECHO_WS_PING_SECONDS", "25", _seconds(0.1, 3600), "0.1 to 3600 seconds",
+            "After so much silence the server pings, so that no proxy takes the connection for dead; who "
+            "does not answer within 20 s is cut off."),
     Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
             "One JSON line per request on standard output."),
     Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
@@ -192,6 +210,9 @@ class Settings:
     credential_burst: int
     limit_size: int
     in_flight: int
+    origins: tuple[str, ...]
+    ws_idle_seconds: float
+    ws_ping_seconds: float
     access_log: bool
     version: str
 

@@ -183,6 +183,8 @@ def test_the_table_covers_every_kind_of_problem() -> None:
         "not-ready": "test_shutdown",
         "overloaded": "below",
         "too-many-requests": "test_limits",
+        "upgrade-required": "test_websocket",
+        "forbidden": "test_websocket",
         "internal-error": "test_flask_application",
     }
     assert {refusal.problem for refusal in TABLE} | set(elsewhere) == set(KINDS)
