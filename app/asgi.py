@@ -13,7 +13,9 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from app import faults, redact
 from app.accesslog import FLUSH_SECONDS, AccessLog
+from app.anything import anything
 from app.auth import Verifier
 from app.echo import echo
 from app.gate import Gate
@@ -26,6 +28,7 @@ from app.sources import Sources
 from app.store import open_store
 from app.web import create_app
 from app.websocket import Session, WebSocketRoute
+from app.whoami import Task, Whoami
 from app.wsgi import WSGIMount
 
 log = logging.getLogger("app.asgi")
@@ -59,7 +62,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 class Application:
     """The ASGI application of one process. Serves after the lifespan's start-up."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, task: Task | None = None) -> None:
         self.settings = settings
         self.lifecycle = Lifecycle()
         self.access_log = AccessLog(enabled=settings.access_log)
@@ -68,6 +71,7 @@ class Application:
         self._sources = Sources(settings.trusted_hops)
         self._limits = Limits(settings)
         self._in_flight = 0
+        self._whoami = Whoami(task or Task(), settings.version)
         self._verifier: Verifier
         self._gate: Gate
         self._websocket: WebSocketRoute
@@ -82,7 +86,11 @@ class Application:
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
-        request_id = given.decode() if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
+        # Not one that may be a credential in the wrong place: it goes into logs and answers.
+        if given is not None and _SANE_ID.fullmatch(given) and redact.raw(given) == given:
+            request_id = given.decode()
+        else:
+            request_id = new_request_id()
         request = Request(scope, headers, request_id, self._sources.of(scope))
         path = scope["path"]
         try:
@@ -100,7 +108,7 @@ class Application:
         except Problem as refusal:
             status, extra, body = problem_response(refusal, request_id)
         except Exception:
-            log.exception("fault in %s %s (request %s)", request.method, path, request_id)
+            log.exception("fault in %s %s (request %s)", request.method, redact.text(path), request_id)
             problem = Problem("internal-error", "The request could not be answered.")
             status, extra, body = problem_response(problem, request_id)
         await send(
@@ -120,10 +128,16 @@ class Application:
 
     async def _answer(self, request: Request, path: str) -> Response:
         """The route's answer. Raises Problem, and whatever a route fails with."""
+        if self.settings.faults and faults.HEADER in request.headers:
+            await faults.apply(request, self._gate)
         if path == "/echo":
             return await echo(request, self._gate)
         if path == "/ws":
             return await self._websocket(request)
+        if path == "/anything":
+            return await anything(request, self._gate)
+        if path == "/whoami":
+            return await self._whoami(request, self._gate)
         return await self._flask(request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -76,8 +76,9 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """The ASGI application; called once, before the workers are forked."""
         from app.asgi import Application
+        from app.whoami import read_task
 
-        return Application(self.settings)
+        return Application(self.settings, read_task(os.environ))
 
 
 def check_address(host: str, port: int) -> None:

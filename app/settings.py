@@ -83,6 +83,12 @@ def _text(longest: int) -> Callable[[str], str]:
     return parse
 
 
+def _environment(text: str) -> str:
+    if not 1 <= len(text) <= 32 or not all(c.isascii() and (c.isalnum() or c == "-") for c in text):
+        raise ValueError("not a name")
+    return text
+
+
 def _origins(text: str) -> tuple[str, ...]:
     found = tuple(part.strip().lower() for part in text.split(","))
     for origin in found:
@@ -171,6 +177,26 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ECHO_WS_PING_SECONDS", "25", _seconds(0.1, 3600), "0.1 to 3600 seconds",
             "After so much silence the server pings, so that no proxy takes the connection for dead; who "
             "does not answer within 20 s is cut off."),
+    Setting("ECHO_SIGN_UP", "invite", _choice("open", "invite", "closed"), "`open`, `invite` or `closed`",
+            "Who may make an account: anybody, who has an invitation (`python -m app account invite`), or "
+            "nobody."),
+    Setting("ECHO_SIGN_UP_TRIES", "10", _integer(1, 1_000_000), "1 to 1000000",
+            "Sign-ups that one source (IPv6: one /64) may try before it has to wait; forgotten after an "
+            "hour."),
+    Setting("ECHO_LOG_IN_TRIES", "5", _integer(1, 1_000_000), "1 to 1000000",
+            "Failed log-ins to one account from one source before each further one has to wait (1 to 60 s); "
+            "ten times as many from one source, or to one account from sources that it does not know."),
+    Setting("ECHO_PASSWORD_HASHES", "2", _integer(1, 64), "1 to 64",
+            "Passwords that a worker hashes at once, at 19 MiB each; as many may wait, the rest are answered "
+            "503."),
+    Setting("ECHO_SESSION_IDLE_SECONDS", "900", _seconds(1, 86400), "1 to 86400 seconds",
+            "How long a session lasts after it was last used."),
+    Setting("ECHO_SESSION_SECONDS", "43200", _seconds(1, 604800), "1 to 604800 seconds",
+            "How long a session lasts at most, however much it is used."),
+    Setting("ECHO_ENV", "dev", _environment, "1 to 32 letters, digits, `-`",
+            "The environment the service runs in; `prod` for production. Metrics carry it."),
+    Setting("ECHO_FAULTS", "off", _switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
+            "Whether token holders may ask for delays, statuses and crashes; see the API's page."),
     Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
             "One JSON line per request on standard output."),
     Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
@@ -213,6 +239,14 @@ class Settings:
     origins: tuple[str, ...]
     ws_idle_seconds: float
     ws_ping_seconds: float
+    sign_up: str
+    sign_up_tries: int
+    log_in_tries: int
+    password_hashes: int
+    session_idle_seconds: float
+    session_seconds: float
+    env: str
+    faults: bool
     access_log: bool
     version: str
 
@@ -237,6 +271,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[setting.field] = setting.parse(text)
         except ValueError as error:
             mistakes.append(f"{setting.name}={text!r}: {error}; it must be {setting.constraint}")
+    if values.get("faults") and values.get("env") == "prod":
+        mistakes.append("ECHO_FAULTS='on': faults on demand are not for production; ECHO_ENV is 'prod'")
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     return Settings(**values)

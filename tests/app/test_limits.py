@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import pytest
-import requests
 
 from app.http import Request
 from app.limits import Buckets
@@ -159,40 +157,3 @@ def test_credentials_routes_are_limited_more_strictly(start_server: StartServer,
     assert [ask(server, "POST", path).status for _ in range(3)][2] == 429
     assert_problem(ask(server, "POST", path), "too-many-requests")
     assert ask(server, "GET", "/hello").status == 200
-
-
-def test_requests_in_flight_are_bounded_and_the_rest_refused_at_once(
-    start_server: StartServer, dynamodb_environment: dict[str, str]
-) -> None:
-    """Requests wait for a store that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        server = start_server(
-            wait_for="/healthz",
-            ECHO_IN_FLIGHT="2",
-            ECHO_STORE_TIMEOUT_SECONDS="3",
-            **{**dynamodb_environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"},
-        )
-        statuses: list[int] = []
-
-        def wait() -> None:
-            statuses.append(server.echo(token).status_code)
-
-        from app import tokens
-
-        token = tokens.make()
-        # The probe of the start failed a moment ago; once its back-off is over, look-ups wait for the store.
-        assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
-        deadline = threading.Event()
-        deadline.wait(1.2)
-        waiting = [threading.Thread(target=wait) for _ in range(2)]
-        for thread in waiting:
-            thread.start()
-        deadline.wait(0.5)
-        answer = ask(server)
-        assert_problem(answer, "overloaded")
-        assert answer.headers["retry-after"] == "1"
-        assert ask(server, "GET", "/healthz").status == 200
-        for thread in waiting:
-            thread.join()
-        assert statuses == [503, 503]
-        assert ask(server).status == 200

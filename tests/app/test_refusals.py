@@ -181,7 +181,8 @@ def test_the_table_covers_every_kind_of_problem() -> None:
     elsewhere = {
         "store-unavailable": "test_store_outage",
         "not-ready": "test_shutdown",
-        "overloaded": "below",
+        "overloaded": "below and test_faults",
+        "requested-fault": "test_faults",
         "too-many-requests": "test_limits",
         "upgrade-required": "test_websocket",
         "forbidden": "test_websocket",
