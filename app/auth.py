@@ -82,6 +82,8 @@ class Verifier:
         if record is not None:
             return record
         if not tokens.well_formed(token):
+            if tokens.well_formed(token, tokens.SESSION):
+                raise unauthorized("This is a session's token; the route takes API tokens.", presented=True)
             raise unauthorized(
                 "This is not a token of this service; perhaps it was not copied whole.", presented=True
             )

@@ -9,10 +9,15 @@ from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
+from app.accounts.passwords import Passwords
+from app.accounts.throttle import Throttle
 from app.lifecycle import Lifecycle
-from app.problems import CONTENT_TYPE, Problem, from_status
+from app.problems import CONTENT_TYPE, Problem, from_status, retry_later
 from app.settings import Settings
+from app.store import StoreUnavailable
+from app.web.accounts import accounts
 from app.web.health import health
+from app.web.tokens import tokens
 from app.web.welcome import welcome
 from app.wsgi import REQUEST_ID
 
@@ -38,13 +43,18 @@ class _Application(Flask):
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
-    """The Flask application of one process; its views find SETTINGS and LIFECYCLE in `config`."""
+    """The Flask application of one process; its views find what they share in `config` (`app.web.guard`)."""
     app = _Application("app", static_folder=None, template_folder=None)
     app.config["SETTINGS"] = settings
     app.config["LIFECYCLE"] = lifecycle
+    app.config["PASSWORDS"] = Passwords(settings.password_hashes)
+    app.config["THROTTLE"] = Throttle(settings.log_in_tries, settings.sign_up_tries)
     app.register_blueprint(welcome)
     app.register_blueprint(health)
+    app.register_blueprint(accounts)
+    app.register_blueprint(tokens)
     app.register_error_handler(Problem, _problem)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _fault)
     return app
@@ -56,6 +66,11 @@ def _problem(problem: Problem) -> Response:
     )
     response.headers.extend(problem.headers)
     return response
+
+
+def _store_unavailable(error: StoreUnavailable) -> Response:
+    log.error("store unavailable in %s: %s", request.path, error)
+    return _problem(retry_later("store-unavailable", "The store cannot be reached at the moment.", 5))
 
 
 def _http_exception(error: HTTPException) -> Response:

@@ -179,6 +179,13 @@ def test_refusal(server: Server, known_tokens: dict[str, str], refusal: Refusal)
 
 def test_the_table_covers_every_kind_of_problem() -> None:
     elsewhere = {
+        **dict.fromkeys(
+            (
+                "invalid-credentials", "sign-up-closed", "invitation-refused", "name-taken", "too-many-tokens",
+                "already-rotated", "weak-password", "too-many-attempts",
+            ),
+            "test_account_refusals, test_accounts",
+        ),
         "store-unavailable": "test_store_outage",
         "not-ready": "test_shutdown",
         "overloaded": "below and test_faults",
