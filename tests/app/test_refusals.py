@@ -181,8 +181,14 @@ def test_the_table_covers_every_kind_of_problem() -> None:
     elsewhere = {
         **dict.fromkeys(
             (
-                "invalid-credentials", "sign-up-closed", "invitation-refused", "name-taken", "too-many-tokens",
-                "already-rotated", "weak-password", "too-many-attempts",
+                "invalid-credentials",
+                "sign-up-closed",
+                "invitation-refused",
+                "name-taken",
+                "too-many-tokens",
+                "already-rotated",
+                "weak-password",
+                "too-many-attempts",
             ),
             "test_account_refusals, test_accounts",
         ),
