@@ -17,9 +17,10 @@ from app.settings import Settings
 from app.store import StoreUnavailable
 from app.web.accounts import accounts
 from app.web.health import health
+from app.web.openapi import openapi
 from app.web.tokens import tokens
 from app.web.welcome import welcome
-from app.wsgi import REQUEST_ID
+from app.wsgi import REQUEST, REQUEST_ID
 
 log = logging.getLogger("app.web")
 
@@ -53,6 +54,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
     app.register_blueprint(health)
     app.register_blueprint(accounts)
     app.register_blueprint(tokens)
+    app.register_blueprint(openapi)
+    app.before_request(_note_route)
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
@@ -60,7 +63,16 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
     return app
 
 
+def _note_route() -> None:
+    seen = request.environ.get(REQUEST)
+    if seen is not None and request.url_rule is not None:  # for the log and the metrics
+        seen.route = request.url_rule.rule
+
+
 def _problem(problem: Problem) -> Response:
+    seen = request.environ.get(REQUEST)
+    if seen is not None:  # it is counted with the others
+        seen.problem = problem.kind.name
     response = Response(
         problem.body(request.environ.get(REQUEST_ID, "")), status=problem.status, content_type=CONTENT_TYPE
     )
