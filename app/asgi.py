@@ -10,24 +10,27 @@ import asyncio
 import logging
 import random
 import re
+import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from app import faults, redact
-from app.accesslog import FLUSH_SECONDS, AccessLog
 from app.anything import anything
 from app.auth import Verifier
 from app.echo import echo
 from app.gate import Gate
-from app.http import BODY_LIMIT, Headers, Receive, Request, Response, Scope, Send
+from app.http import BODY_LIMIT, CONNECTION, Headers, Receive, Request, Response, Scope, Send
 from app.lifecycle import Lifecycle
-from app.limits import EXEMPT, Limits
+from app.limits import EXEMPT, Limits, Throttled
+from app.metrics import Metrics, measured
 from app.problems import CONTENT_TYPE, Problem, retry_later
 from app.settings import Settings
 from app.sources import Sources
 from app.store import open_store
+from app.telemetry import Telemetry
 from app.web import create_app
-from app.websocket import Session, WebSocketRoute
+from app.websocket import WebSocketRoute
 from app.whoami import Task, Whoami
 from app.wsgi import WSGIMount
 
@@ -44,6 +47,8 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 # With two of them, what a proxy checked and what the service acts on could be different things.
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"x-amzn-trace-id"})
 STORE_PROBE_SECONDS = 2.0
+# The routes that are answered here; all others are Flask's.
+ROUTES = ("/echo", "/ws", "/anything", "/whoami")
 _LOOKUP_THREADS = 8
 
 
@@ -62,12 +67,23 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 class Application:
     """The ASGI application of one process. Serves after the lifespan's start-up."""
 
-    def __init__(self, settings: Settings, task: Task | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        task: Task | None = None,
+        slots: int = 1,
+        management: socket.socket | None = None,
+    ) -> None:
+        """`slots`: how many workers there may be at once; `management`: where the management port listens."""
         self.settings = settings
         self.lifecycle = Lifecycle()
-        self.access_log = AccessLog(enabled=settings.access_log)
         self._web = create_app(settings, self.lifecycle)
         self._flask = WSGIMount(self._web.wsgi_app, settings.threads)
+        rules = [rule.rule for rule in self._web.url_map.iter_rules()]
+        self.metrics = Metrics([*rules, *ROUTES], slots)
+        self.metrics.gauges = self._gauges
+        self.telemetry = Telemetry(settings, self.metrics, management)
+        self.connections: Callable[[], int] = lambda: 0
         self._sources = Sources(settings.trusted_hops)
         self._limits = Limits(settings)
         self._in_flight = 0
@@ -106,30 +122,27 @@ class Application:
             finally:
                 self._in_flight -= 1
         except Problem as refusal:
+            request.problem = refusal.kind.name
+            if isinstance(refusal, Throttled):
+                self.metrics.numbers[self.metrics.throttled_at[refusal.limit]] += 1
             status, extra, body = problem_response(refusal, request_id)
         except Exception:
             log.exception("fault in %s %s (request %s)", request.method, redact.text(path), request_id)
+            request.problem = "internal-error"
             problem = Problem("internal-error", "The request could not be answered.")
             status, extra, body = problem_response(problem, request_id)
         await send(
             {"type": "http.response.start", "status": status, "headers": _headers(extra, body, request)}
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        self.access_log.add(
-            request.method,
-            path,
-            status,
-            time.perf_counter() - started,
-            len(body),
-            request.source.address,
-            request_id,
-            request.token_id,
-        )
+        self.telemetry.answered(request, status, time.perf_counter() - started, len(body))
 
     async def _answer(self, request: Request, path: str) -> Response:
         """The route's answer. Raises Problem, and whatever a route fails with."""
         if self.settings.faults and faults.HEADER in request.headers:
             await faults.apply(request, self._gate)
+        if path in ROUTES:
+            request.route = path
         if path == "/echo":
             return await echo(request, self._gate)
         if path == "/ws":
@@ -150,30 +163,30 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         self._web.config["STORE"] = store
-        self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
-        self._gate = Gate(self._verifier, self._limits)
-        self._websocket = WebSocketRoute(self._gate, self.settings, self.lifecycle, self._websocket_ended)
+        self._verifier = Verifier(measured(store, self.metrics), executor, self.settings, self.lifecycle)
+        self._gate = Gate(self._verifier, self._limits, self.metrics)
+        self._websocket = WebSocketRoute(
+            self._gate, self.settings, self.lifecycle, self.telemetry.websocket_ended
+        )
         await (
             self._verifier.probe()
         )  # warm before the first request; a store that is down leaves us not ready
-        chores = [asyncio.create_task(self._flush_log()), asyncio.create_task(self._watch_store())]
+        await self.telemetry.start()
+        watching = asyncio.create_task(self._watch_store())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for chore in chores:
-            chore.cancel()
+        watching.cancel()
         self._flask.close()
         executor.shutdown(wait=False, cancel_futures=True)
         store.close()
-        self.access_log.flush()
+        await self.telemetry.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _websocket_ended(self, session: Session) -> None:
-        self.access_log.add_websocket(session)
-
-    async def _flush_log(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            self.access_log.flush()
+    def _gauges(self) -> None:
+        numbers, metrics = self.metrics.numbers, self.metrics
+        numbers[metrics.in_flight] = self._in_flight
+        numbers[metrics.connections] = self.connections()
+        numbers[metrics.websockets] = len(self._websocket.sessions)
 
     async def _watch_store(self) -> None:
         while True:
@@ -191,8 +204,8 @@ def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
     if any(name == b"content-security-policy" for name, _ in extra):
         headers += [header for header in SECURITY_HEADERS if header[0] != b"content-security-policy"]
     else:
-        headers += request.limit
-    headers += SECURITY_HEADERS
+        headers += SECURITY_HEADERS
+    headers += request.limit
     return headers
 
 
@@ -230,6 +243,9 @@ async def _read_body(request: Request, receive: Receive) -> None:
             return
         message = await receive()
     # http.disconnect: the client is gone (then nobody reads this) or its time for the body is over.
+    connection = request.scope.get(CONNECTION)
+    if connection is not None and connection.broken is not None:
+        raise connection.broken
     raise Problem("request-timeout", "The body did not arrive in time.")
 
 

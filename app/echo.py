@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 from app.gate import Gate, bearer
 from app.http import Request, Response
+from app.metrics import Metrics
 from app.problems import Problem, unauthorized
 
 JSON = b"application/json"
+COMPARE_EVERY = 16
+"""One in so many echoes is read back and compared; doing so with all would cost 3 % of the rate."""
+
+log = logging.getLogger("app.echo")
 _HEADERS = [(b"content-type", JSON)]
 
 
@@ -94,6 +100,19 @@ def require_json(headers: Mapping[bytes, bytes]) -> None:
             raise Problem("unsupported-media-type", "JSON must be UTF-8.", accepted)
 
 
+def compare(answer: bytes, text: str, metrics: Metrics) -> None:
+    """Read an answer back as a client would and count whether it says `text`.
+
+    Raises Problem (500) if it does not: no answer is better than a wrong one.
+    """
+    numbers = metrics.numbers
+    numbers[metrics.compared] += 1
+    if json.loads(answer) != {"str": text}:
+        numbers[metrics.different] += 1
+        log.error("an echo of %d characters was not equal to what was sent", len(text))
+        raise Problem("internal-error", "The echo was not equal to what was sent.")
+
+
 async def echo(request: Request, gate: Gate) -> Response:
     """Answer one request to /echo. Raises Problem."""
     if request.method != "POST":
@@ -113,4 +132,10 @@ async def echo(request: Request, gate: Gate) -> Response:
         if type(token) is not str:
             raise Problem("invalid-member", "The member `auth` must be a string.")
         await gate.admit(request, token)
-    return 200, _HEADERS, serialise(text_of(members))
+    text = text_of(members)
+    answer = serialise(text)
+    metrics = gate.metrics
+    metrics.echoes += 1
+    if metrics.echoes % COMPARE_EVERY == 1:
+        compare(answer, text, metrics)
+    return 200, _HEADERS, answer

@@ -58,6 +58,7 @@ async def apply(request: Request, gate: Gate) -> None:
         await asyncio.sleep(float(faults["delay"]))
     if "crash" in faults:
         log.warning("crash asked for by token %s (request %s)", request.token_id, request.request_id)
+        await asyncio.sleep(0.2)  # so that the line gets out
         os._exit(Arbiter.WORKER_BOOT_ERROR if faults["crash"] == "task" else _CRASH_EXIT_CODE)
     if "status" in faults:
         raise Problem("requested-fault", "The request asked for this fault.", status=int(faults["status"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.auth import Verifier
 from app.http import Request
 from app.limits import Limits
+from app.metrics import Metrics
 from app.problems import unauthorized
 from app.store import TokenRecord
 
@@ -23,9 +24,10 @@ def bearer(request: Request) -> str | None:
 class Gate:
     """Verifies tokens and charges their limits; one for each worker."""
 
-    def __init__(self, verifier: Verifier, limits: Limits) -> None:
+    def __init__(self, verifier: Verifier, limits: Limits, metrics: Metrics) -> None:
         self.verifier = verifier
         self.limits = limits
+        self.metrics = metrics
 
     async def admit(self, request: Request, token: str) -> TokenRecord:
         """The record of a good token. Raises Problem: 401, 503 (nobody can say), 429 (quota used up)."""

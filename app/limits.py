@@ -28,6 +28,18 @@ CREDENTIAL_ROUTES = frozenset({("POST", "/accounts"), ("POST", "/sessions")})
 EXEMPT = frozenset({"/healthz", "/readyz"})
 
 
+class Throttled(Problem):
+    """429: `limit` is the name of the policy whose quota was used up."""
+
+    def __init__(self, limit: str, seconds: int) -> None:
+        super().__init__(
+            "too-many-requests",
+            f"This {limit} has sent too many requests; try again in {seconds} s.",
+            (("Retry-After", str(seconds)),),
+        )
+        self.limit = limit
+
+
 class Buckets:
     """One policy's buckets. At most `size` are kept: the one used longest ago goes (and is full again)."""
 
@@ -82,11 +94,7 @@ class Buckets:
         # `wait` counts up to the moment when this request would be in the bucket.
         seconds = max(1, math.ceil(wait - self._window))
         request.limit = ((b"ratelimit", self._format % (0, seconds)), self._policy)
-        raise Problem(
-            "too-many-requests",
-            f"This {self._name} has sent too many requests; try again in {seconds} s.",
-            (("Retry-After", str(seconds)),),
-        )
+        raise Throttled(self._name, seconds)
 
 
 class Limits:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
-from app.http import BODY_LIMIT, Headers
-from app.problems import from_status, retry_later
-from app.websocket import UPGRADE, Session
+from app.http import BODY_LIMIT, CONNECTION, Headers
+from app.problems import Problem, from_status, retry_later
+from app.websocket import Session
 
 if TYPE_CHECKING:
     from app.worker import EchoWorker
@@ -30,6 +30,10 @@ _PIPELINE_LIMIT = 64 * 1024
 _RAW_LIMIT = 8 * BODY_LIMIT
 # After a refusal, what the client still sends is read and dropped: until it pauses so long, at most so long.
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
+
+
+# What the parsers' errors mean, by name; any other one is a 400.
+_STATUS_OF = {"LimitRequestLine": 414, "LimitRequestHeaders": 431}
 
 
 class Phase(enum.Enum):
@@ -60,6 +64,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._must_close = False
         self._linger_until = math.inf
         self._session: Session | None = None
+        self.broken: Problem | None = None
 
     # -- the connection ---
 
@@ -106,6 +111,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         if phase is Phase.IDLE:
             self._phase = Phase.HEADER
             self._deadline = self.worker.loop.time() + self._limits.header_seconds
+        if self.broken is not None:
+            return
         self._raw += len(data)
         if self._raw > _RAW_LIMIT:
             self._refuse(413, "The request is too large.")
@@ -114,13 +121,17 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         try:
-            return bool(super()._feed_callback_parser(data))
+            self._callback_parser.feed(data)
         except Exception as error:
             # The C parser's errors have no base in common with the Python parser's.
-            if not type(error).__module__.startswith("gunicorn_h1c"):
+            if not isinstance(error, stock.ParseError) and "gunicorn_h1c" not in type(error).__module__:
                 raise
-            self._refuse(400, str(error))
+            # Not the message of a 400: it may quote a header, and with it a credential.
+            name = type(error).__name__
+            status = _STATUS_OF.get(name, 400)
+            self._refuse(status, str(error) if status != 400 else f"This is not valid HTTP ({name}).")
             return False
+        return True
 
     def pause_writing(self) -> None:
         """The client does not read: it has as long as for a header."""
@@ -189,10 +200,11 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
         scope = super()._build_http_scope(request, sockname, peername)
-        scope[UPGRADE] = self._upgrade
+        scope[CONNECTION] = self
         return scope
 
-    def _upgrade(self, session: Session) -> None:
+    def upgrade(self, session: Session) -> None:
+        """Give the connection to `session` once the answer was sent."""
         self._session = session
 
     async def _serve_websocket(self, session: Session) -> None:
@@ -274,11 +286,14 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             )
         )
         peer = self.transport.get_extra_info("peername")
-        self.worker.asgi.access_log.add(
-            "-", "-", status, 0.0, len(body), peer[0] if peer else "", request_id, ""
-        )
+        self.worker.asgi.telemetry.refused_unread(problem, len(body), peer[0] if peer else "", request_id)
 
     def _refuse(self, status: int, message: str) -> None:
+        """Answer what cannot be read; if the application has the request already, have it do that."""
+        if self._phase is Phase.BODY:
+            self.broken = from_status(status, message)
+            self._stop_waiting_for_body()
+            return
         self._send_error_response(status, message)
         self._close_transport()
 
@@ -305,6 +320,11 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         else:
             self.transport.close()
 
+    def _stop_waiting_for_body(self) -> None:
+        self._deadline = math.inf
+        self._body_receiver._body_wait_expired = True
+        self._body_receiver._wake_waiter()
+
     def close_if_idle(self) -> None:
         """Close a connection on which no request is under way."""
         if self._phase is Phase.IDLE:
@@ -321,9 +341,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         elif self._phase is Phase.HEADER:
             self._refuse(408, "The header did not arrive in time.")
         elif self._phase is Phase.BODY:
-            # The application waits for it and answers 408.
-            self._deadline = math.inf
-            self._body_receiver._body_wait_expired = True
-            self._body_receiver._wake_waiter()
+            self._stop_waiting_for_body()  # the application answers 408
         else:  # it does not read what we wrote, or does not close
             self.transport.abort()

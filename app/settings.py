@@ -199,6 +199,15 @@ SETTINGS: tuple[Setting, ...] = (
             "Whether token holders may ask for delays, statuses and crashes; see the API's page."),
     Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
             "One JSON line per request on standard output."),
+    Setting("ECHO_LOG_SAMPLE", "1", _seconds(0, 1), "0 to 1",
+            "Share of the successful requests (status below 400) that get a line; all others always do."),
+    Setting("ECHO_METRICS_SECONDS", "60", _seconds(0, 3600), "0 to 3600 seconds",
+            "How often each worker writes its metrics to standard output in CloudWatch's embedded metric "
+            "format. 0: never."),
+    Setting("ECHO_MANAGEMENT_PORT", "0", _integer(0, 65535), "0 to 65535",
+            "Port of `GET /metrics` (Prometheus text, the sum of all workers). 0: none."),
+    Setting("ECHO_MANAGEMENT_HOST", "127.0.0.1", _text(255), "an address of this machine",
+            "Address of the management port. It asks for no credential."),
     Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
             "What `/healthz` reports as `version`; the image sets it."),
 )  # fmt: skip
@@ -248,6 +257,10 @@ class Settings:
     env: str
     faults: bool
     access_log: bool
+    log_sample: float
+    metrics_seconds: float
+    management_port: int
+    management_host: str
     version: str
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from app import frames
 from app.gate import Gate, bearer
-from app.http import BODY_LIMIT, Request, Response
+from app.http import BODY_LIMIT, CONNECTION, Request, Response
 from app.problems import Problem, retry_later, unauthorized
 from app.settings import Settings
 
@@ -30,8 +30,6 @@ log = logging.getLogger("app.websocket")
 MESSAGE_LIMIT = BODY_LIMIT
 """Largest message in bytes, as large as a body may be."""
 
-UPGRADE = "echo.upgrade"
-"""Key in the scope: a function that hands the connection over to a Session once the answer was sent."""
 
 SUBPROTOCOL = "echo-room"
 _TOKEN_SUBPROTOCOL = "echo-room.token."  # noqa: S105 - followed by the token itself
@@ -110,11 +108,14 @@ class Session:
             self._idle_at = now + self._idle_seconds
             self.received += len(payload)
             left, _ = self._gate.limits.token.take(self.request.token_id)
+            metrics = self._gate.metrics
             if left < 0:
+                metrics.numbers[metrics.throttled_at["token"]] += 1
                 self.close(frames.TRY_AGAIN_LATER, "too many messages")
                 return
             self._transport.write(frames.encode(opcode, payload))
             self.messages += 1
+            metrics.numbers[metrics.messages] += 1
             self.sent += len(payload)
 
     def close(self, code: int, reason: str = "") -> None:
@@ -184,6 +185,11 @@ class WebSocketRoute:
         self._settings = settings
         self._lifecycle = lifecycle
         self._on_end = on_end
+        self.sessions: set[Session] = set()
+
+    def _ended(self, session: Session) -> None:
+        self.sessions.discard(session)
+        self._on_end(session)
 
     async def __call__(self, request: Request) -> Response:
         """Answer 101 and hand the connection over. Raises Problem: 400, 401, 403, 405, 426, 429, 503."""
@@ -215,7 +221,9 @@ class WebSocketRoute:
         ]
         if SUBPROTOCOL in offered:
             headers.append((b"sec-websocket-protocol", SUBPROTOCOL.encode()))
-        request.scope[UPGRADE](Session(request, token, self._gate, self._settings, self._on_end))
+        session = Session(request, token, self._gate, self._settings, self._ended)
+        self.sessions.add(session)
+        request.scope[CONNECTION].upgrade(session)
         return 101, headers, b""
 
     def _check_origin(self, request: Request) -> None:
