@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.app.answers import Answer, assert_problem
-from tests.app.servers import Server, StartServer, run_app
+from tests.app.servers import Server, StartServer, free_port, run_app
 
 
 def ask(server: Server, fault: str | None, token: str | None, path: str = "/whoami") -> requests.Response:
@@ -88,18 +88,20 @@ def test_never_in_production() -> None:
 
 
 def test_requests_in_flight_are_bounded_and_the_rest_refused_at_once(start_server: StartServer) -> None:
-    server = start_server(ECHO_FAULTS="on", ECHO_IN_FLIGHT="2")
+    port = free_port()
+    server = start_server(ECHO_FAULTS="on", ECHO_IN_FLIGHT="2", ECHO_MANAGEMENT_PORT=str(port))
     token, _ = server.new_token()
     statuses: list[int] = []
     waiting = [
-        threading.Thread(target=lambda: statuses.append(ask(server, "delay=2", token).status_code))
+        threading.Thread(target=lambda: statuses.append(ask(server, "delay=3", token).status_code))
         for _ in range(2)
     ]
     for thread in waiting:
         thread.start()
-    deadline = time.monotonic() + 1.5
-    while ask(server, None, token).status_code != 503:
-        assert time.monotonic() < deadline, "both are in flight by now"
+    deadline = time.monotonic() + 2.8
+    while "echo_in_flight 2.0\n" not in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     refused = answer_of(ask(server, None, token, "/hello"))
     assert_problem(refused, "overloaded")
     assert refused.headers["retry-after"] == "1"
