@@ -144,7 +144,7 @@ def schemathesis(folder: Path, server: Server, session: str, *arguments: str) ->
     command = Path(sys.executable).with_name("schemathesis")
     result = subprocess.run(
         [str(command), "--config-file", str(configuration), "run", f"{server.url}/openapi.json",
-         "--checks", "all", "--max-examples", "10", "--seed", "1", "--workers", "1", "--continue-on-failure",
+         "--checks", "all", "--max-examples", "40", "--seed", "1", "--workers", "1", "--continue-on-failure",
          "--warnings", "off", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
