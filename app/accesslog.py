@@ -1,71 +1,114 @@
-"""One JSON line per request on standard output, gathered in memory and written at intervals.
+"""One JSON line for each logged request on standard output, gathered in memory and handed on at intervals.
 
 Formatting and writing each line on its own halves the throughput; a buffer flushed every `FLUSH_SECONDS`
-costs a few per cent. A line holds no header and no query, so no credential can get into it.
+costs a few per cent. A line holds no header but the two ids, no query and no body, and what looks like a
+token is taken out of its path, so no credential can get into it.
 """
 
 from __future__ import annotations
 
-import os
-import sys
+import asyncio
+import random
+import re
 import time
 from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING
+
+from app import redact
+from app.output import PIECE, Output
+
+if TYPE_CHECKING:
+    from app.http import Request
+    from app.websocket import Session
 
 FLUSH_SECONDS = 0.05
-# Lines that may wait; then they are written at once, so that a burst cannot grow the buffer without end.
+# Lines that may wait; then they are handed on at once, so that a burst cannot grow the buffer without end.
 MOST_LINES = 2000
-# Workers share one pipe, and only writes of up to 4096 bytes (PIPE_BUF) are never torn apart by another's.
-# Lines are some 220 bytes; a dozen with very long paths may pass that bound, and take their chance.
-_LINES_A_WRITE = 12
+_SANE_TRACE = re.compile(rb"[A-Za-z0-9=;:._-]{1,256}")
 
 
 class AccessLog:
-    """The buffer of one process. Not for several threads."""
+    """The buffer of one process. Not for several threads. `sample`: the share of successes that is logged."""
 
-    def __init__(self, *, enabled: bool) -> None:
-        self.enabled = enabled
+    def __init__(self, *, enabled: bool, sample: float) -> None:
+        self._enabled = enabled
+        self._sample = sample
+        self._output: Output | None = None
         self._lines: list[str] = []
         self._second = 0
         self._stamp = ""
 
-    def add(
-        self,
-        method: str,
-        path: str,
-        status: int,
-        seconds: float,
-        sent: int,
-        source: str,
-        request_id: str,
-        token: str,
-    ) -> None:
-        """Note one request: `seconds` it took, `sent` bytes of body, `token` the token's id or ''."""
-        if not self.enabled:
-            return
+    def start(self, output: Output) -> None:
+        """Write to `output` from now on."""
+        self._output = output
+
+    def _now(self) -> str:
         now = time.time()
         second = int(now)
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
+    def add(self, request: Request, status: int, seconds: float, sent: int) -> None:
+        """Note one request: `seconds` it took, `sent` bytes of body."""
+        if not self._enabled:
+            return
+        if status < 400 and self._sample < 1 and random.random() >= self._sample:  # noqa: S311
+            return
+        trace = request.headers.get(b"x-amzn-trace-id")
         self._lines.append(
-            f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z","event":"request",'
-            f'"method":"{method}","path":{encode_basestring_ascii(path[:128])},"status":{status},'
-            f'"ms":{seconds * 1000:.2f},"bytes":{sent},"source":"{source}",'
-            f'"token":"{token}","request_id":"{request_id}"}}\n'
+            f'{{"time":"{self._now()}","event":"request","request_id":"{request.request_id}",'
+            f'"trace_id":"{_trace(trace) if trace else ""}","method":"{request.method}",'
+            f'"route":"{request.route}","path":{encode_basestring_ascii(redact.text(request.scope["path"])[:128])},'
+            f'"status":{status},"ms":{seconds * 1000:.2f},"bytes_in":{len(request.body)},"bytes_out":{sent},'
+            f'"source":"{request.source.address}","token":"{request.token_id}"}}\n'
         )
         if len(self._lines) >= MOST_LINES:
             self.flush()
 
+    def add_unread(self, status: int, sent: int, source: str, request_id: str) -> None:
+        """Note a request that could not be read, so that there is no method and no path."""
+        if self._enabled:
+            self._lines.append(
+                f'{{"time":"{self._now()}","event":"request","request_id":"{request_id}","trace_id":"",'
+                f'"method":"-","route":"","path":"-","status":{status},"ms":0.00,"bytes_in":0,'
+                f'"bytes_out":{sent},"source":"{source}","token":""}}\n'
+            )
+
+    def add_websocket(self, session: Session) -> None:
+        """Note the end of a WebSocket; its handshake has a line of its own, with the same request id."""
+        if not self._enabled:
+            return
+        request = session.request
+        self._lines.append(
+            f'{{"time":"{self._now()}","event":"websocket","request_id":"{request.request_id}",'
+            f'"code":{session.code},"messages":{session.messages},'
+            f'"ms":{(asyncio.get_running_loop().time() - session.started) * 1000:.2f},'
+            f'"bytes_in":{session.received},"bytes_out":{session.sent},'
+            f'"source":"{request.source.address}","token":"{request.token_id}"}}\n'
+        )
+
+    def add_raw(self, line: str) -> None:
+        """Have a line written that somebody else made."""
+        self._lines.append(line + "\n")
+
     def flush(self) -> None:
-        """Write what has gathered."""
-        if not self._lines:
+        """Hand on what has gathered, whole lines in pieces that are written at once."""
+        if not self._lines or self._output is None:
             return
         lines, self._lines = self._lines, []
-        try:
-            for start in range(0, len(lines), _LINES_A_WRITE):
-                data = "".join(lines[start : start + _LINES_A_WRITE]).encode()
-                while data:
-                    data = data[os.write(sys.stdout.fileno(), data) :]
-        except OSError:
-            # Whoever read our output is gone, or its file system full. Serving goes on; nobody can be told.
-            self.enabled = False
+        piece: list[str] = []
+        size = 0
+        for line in lines:  # they are ASCII
+            if size + len(line) > PIECE and piece:
+                self._output.put("".join(piece).encode())
+                piece, size = [], 0
+            piece.append(line)
+            size += len(line)
+        self._output.put("".join(piece).encode())
+
+
+def _trace(value: bytes) -> str:
+    """A trace id as it may be logged; nothing of one that is not what the load balancer would write."""
+    return redact.text(value.decode()) if _SANE_TRACE.fullmatch(value) else ""

@@ -1,7 +1,7 @@
 """The ASGI application: what every request shares, once, around the echo route and Flask.
 
-Request id, body limit, error shape, security headers, access log. (Draining and time-outs belong to the
-connection: see `app.protocol`.)
+Request id, source, rate limits, body limit, requests in flight, error shape, security headers, access log.
+(Draining and time-outs belong to the connection: see `app.protocol`.)
 """
 
 from __future__ import annotations
@@ -10,18 +10,28 @@ import asyncio
 import logging
 import random
 import re
+import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from app.accesslog import FLUSH_SECONDS, AccessLog
+from app import faults, redact
+from app.anything import anything
 from app.auth import Verifier
 from app.echo import echo
-from app.http import BODY_LIMIT, Headers, Receive, Request, Response, Scope, Send
+from app.gate import Gate
+from app.http import BODY_LIMIT, CONNECTION, Headers, Receive, Request, Response, Scope, Send
 from app.lifecycle import Lifecycle
-from app.problems import CONTENT_TYPE, Problem
+from app.limits import EXEMPT, Limits, Throttled
+from app.metrics import Metrics, measured
+from app.problems import CONTENT_TYPE, Problem, retry_later
 from app.settings import Settings
+from app.sources import Sources
 from app.store import open_store
+from app.telemetry import Telemetry
 from app.web import create_app
+from app.websocket import WebSocketRoute
+from app.whoami import Task, Whoami
 from app.wsgi import WSGIMount
 
 log = logging.getLogger("app.asgi")
@@ -34,7 +44,11 @@ SECURITY_HEADERS: Headers = [
     (b"cache-control", b"no-store"),
 ]
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+# With two of them, what a proxy checked and what the service acts on could be different things.
+_ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"x-amzn-trace-id"})
 STORE_PROBE_SECONDS = 2.0
+# The routes that are answered here; all others are Flask's.
+ROUTES = ("/echo", "/ws", "/anything", "/whoami")
 _LOOKUP_THREADS = 8
 
 
@@ -53,12 +67,30 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 class Application:
     """The ASGI application of one process. Serves after the lifespan's start-up."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        task: Task | None = None,
+        slots: int = 1,
+        management: socket.socket | None = None,
+    ) -> None:
+        """`slots`: how many workers there may be at once; `management`: where the management port listens."""
         self.settings = settings
         self.lifecycle = Lifecycle()
-        self.access_log = AccessLog(enabled=settings.access_log)
-        self._flask = WSGIMount(create_app(settings, self.lifecycle).wsgi_app, settings.threads)
+        self._web = create_app(settings, self.lifecycle)
+        self._flask = WSGIMount(self._web.wsgi_app, settings.threads)
+        rules = [rule.rule for rule in self._web.url_map.iter_rules()]
+        self.metrics = Metrics([*rules, *ROUTES], slots)
+        self.metrics.gauges = self._gauges
+        self.telemetry = Telemetry(settings, self.metrics, management)
+        self.connections: Callable[[], int] = lambda: 0
+        self._sources = Sources(settings.trusted_hops)
+        self._limits = Limits(settings)
+        self._in_flight = 0
+        self._whoami = Whoami(task or Task(), settings.version)
         self._verifier: Verifier
+        self._gate: Gate
+        self._websocket: WebSocketRoute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's life."""
@@ -70,35 +102,56 @@ class Application:
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
-        request_id = given.decode() if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
-        request = Request(scope, headers, request_id)
+        # Not one that may be a credential in the wrong place: it goes into logs and answers.
+        if given is not None and _SANE_ID.fullmatch(given) and redact.raw(given) == given:
+            request_id = given.decode()
+        else:
+            request_id = new_request_id()
+        request = Request(scope, headers, request_id, self._sources.of(scope))
+        path = scope["path"]
         try:
+            if len(headers) != len(scope["headers"]):
+                _refuse_duplicates(scope)
+            self._limits.arrived(request, path)
             await _read_body(request, receive)
-            if scope["path"] == "/echo":
-                status, extra, body = await echo(request, self._verifier)
-            else:
-                status, extra, body = await self._flask(request)
+            if self._in_flight >= self.settings.in_flight and path not in EXEMPT:
+                raise retry_later("overloaded", "Too many requests are being answered.", 1)
+            self._in_flight += 1
+            try:
+                status, extra, body = await self._answer(request, path)
+            finally:
+                self._in_flight -= 1
         except Problem as refusal:
+            request.problem = refusal.kind.name
+            if isinstance(refusal, Throttled):
+                self.metrics.numbers[self.metrics.throttled_at[refusal.limit]] += 1
             status, extra, body = problem_response(refusal, request_id)
         except Exception:
-            log.exception("fault in %s %s (request %s)", request.method, scope["path"], request_id)
+            log.exception("fault in %s %s (request %s)", request.method, redact.text(path), request_id)
+            request.problem = "internal-error"
             problem = Problem("internal-error", "The request could not be answered.")
             status, extra, body = problem_response(problem, request_id)
         await send(
             {"type": "http.response.start", "status": status, "headers": _headers(extra, body, request)}
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        client = scope.get("client")
-        self.access_log.add(
-            request.method,
-            scope["path"],
-            status,
-            time.perf_counter() - started,
-            len(body),
-            client[0] if client else "",
-            request_id,
-            request.token_id,
-        )
+        self.telemetry.answered(request, status, time.perf_counter() - started, len(body))
+
+    async def _answer(self, request: Request, path: str) -> Response:
+        """The route's answer. Raises Problem, and whatever a route fails with."""
+        if self.settings.faults and faults.HEADER in request.headers:
+            await faults.apply(request, self._gate)
+        if path in ROUTES:
+            request.route = path
+        if path == "/echo":
+            return await echo(request, self._gate)
+        if path == "/ws":
+            return await self._websocket(request)
+        if path == "/anything":
+            return await anything(request, self._gate)
+        if path == "/whoami":
+            return await self._whoami(request, self._gate)
+        return await self._flask(request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -109,25 +162,31 @@ class Application:
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._verifier = Verifier(store, executor, self.settings, self.lifecycle)
+        self._web.config["STORE"] = store
+        self._verifier = Verifier(measured(store, self.metrics), executor, self.settings, self.lifecycle)
+        self._gate = Gate(self._verifier, self._limits, self.metrics)
+        self._websocket = WebSocketRoute(
+            self._gate, self.settings, self.lifecycle, self.telemetry.websocket_ended
+        )
         await (
             self._verifier.probe()
         )  # warm before the first request; a store that is down leaves us not ready
-        chores = [asyncio.create_task(self._flush_log()), asyncio.create_task(self._watch_store())]
+        await self.telemetry.start()
+        watching = asyncio.create_task(self._watch_store())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for chore in chores:
-            chore.cancel()
+        watching.cancel()
         self._flask.close()
         executor.shutdown(wait=False, cancel_futures=True)
         store.close()
-        self.access_log.flush()
+        await self.telemetry.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _flush_log(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            self.access_log.flush()
+    def _gauges(self) -> None:
+        numbers, metrics = self.metrics.numbers, self.metrics
+        numbers[metrics.in_flight] = self._in_flight
+        numbers[metrics.connections] = self.connections()
+        numbers[metrics.websockets] = len(self._websocket.sessions)
 
     async def _watch_store(self) -> None:
         while True:
@@ -141,8 +200,23 @@ def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
     # Flask says the length itself; for HEAD it is that of the body a GET would have had, which is not here.
     if all(name != b"content-length" for name, _ in extra):
         headers.append((b"content-length", b"%d" % len(body)))
-    headers += SECURITY_HEADERS
+    # A page of ours has a policy of its own, which allows its style sheet and nothing else.
+    if any(name == b"content-security-policy" for name, _ in extra):
+        headers += [header for header in SECURITY_HEADERS if header[0] != b"content-security-policy"]
+    else:
+        headers += SECURITY_HEADERS
+    headers += request.limit
     return headers
+
+
+def _refuse_duplicates(scope: Scope) -> None:
+    """Raises Problem (400) if a field that must be there once is there twice."""
+    seen = set()
+    for name, _ in scope["headers"]:
+        if name in _ONCE:
+            if name in seen:
+                raise Problem("bad-request", f"The header field `{name.decode()}` is there twice.")
+            seen.add(name)
 
 
 async def _read_body(request: Request, receive: Receive) -> None:
@@ -169,6 +243,9 @@ async def _read_body(request: Request, receive: Receive) -> None:
             return
         message = await receive()
     # http.disconnect: the client is gone (then nobody reads this) or its time for the body is over.
+    connection = request.scope.get(CONNECTION)
+    if connection is not None and connection.broken is not None:
+        raise connection.broken
     raise Problem("request-timeout", "The body did not arrive in time.")
 
 

@@ -2,6 +2,7 @@
 
 - A verified token is trusted for `token_cache_seconds`, a refusal for `refusal_cache_seconds`.
 - One look-up is shared by all requests that wait for the same token, and runs in an executor.
+- That a token is used is noted once a day and process, after a look-up; nobody waits for it.
 - While the store does not answer, tokens verified within `store_outage_seconds` go on serving; everything
   else is 503, never 401 and never 200: it fails closed.
 
@@ -63,6 +64,7 @@ class Verifier:
         self._size = settings.token_cache_size
         self._verified: dict[bytes, _Verified] = {}
         self._refused: dict[bytes, float] = {}  # until when
+        self._used: dict[str, str] = {}  # token id: the last day on which its use was noted
         self._lookups: dict[bytes, asyncio.Task[TokenRecord | None]] = {}
         self._failing_since: float | None = None
         self._leave_alone_until = 0.0
@@ -80,6 +82,8 @@ class Verifier:
         if record is not None:
             return record
         if not tokens.well_formed(token):
+            if tokens.well_formed(token, tokens.SESSION):
+                raise unauthorized("This is a session's token; the route takes API tokens.", presented=True)
             raise unauthorized(
                 "This is not a token of this service; perhaps it was not copied whole.", presented=True
             )
@@ -125,7 +129,26 @@ class Verifier:
             raise
         self._answered()
         self._remember(key, record)
+        if record is not None and record.valid_at(self._now()):
+            self._note_use(record)
         return record
+
+    def _note_use(self, record: TokenRecord) -> None:
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._now()))
+        if self._used.get(record.id) == day:
+            return
+        while len(self._used) >= self._size:
+            del self._used[next(iter(self._used))]
+        self._used[record.id] = day
+        self._executor.submit(self._mark_used, record, day)
+
+    def _mark_used(self, record: TokenRecord, day: str) -> None:
+        """In the executor. A note that is lost is made again after the next look-up."""
+        try:
+            self._store.mark_used(record.owner, record.id, day)
+        except StoreUnavailable as error:
+            self._used.pop(record.id, None)
+            log.warning("use of token %s on %s not noted: %s", record.id, day, error)
 
     def _remember(self, key: bytes, record: TokenRecord | None) -> None:
         at = self._clock()

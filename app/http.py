@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.sources import Source
 
 BODY_LIMIT = 1024 * 1024
 """Largest request body in bytes: what bounds the memory and the parsing time that one request can cost."""
+
+CONNECTION = "echo.connection"
+"""Key in the scope: the connection, with `upgrade(session)`, and `broken`, the Problem with a body's rest."""
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -18,14 +24,29 @@ Headers = list[tuple[bytes, bytes]]
 class Request:
     """One request and its whole body (BODY_LIMIT bytes at most). Header names: lower case, the last wins."""
 
-    __slots__ = ("body", "headers", "method", "request_id", "scope", "token_id")
+    __slots__ = (
+        "body",
+        "headers",
+        "limit",
+        "method",
+        "problem",
+        "request_id",
+        "route",
+        "scope",
+        "source",
+        "token_id",
+    )
 
-    def __init__(self, scope: Scope, headers: dict[bytes, bytes], request_id: str) -> None:
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes], request_id: str, source: Source) -> None:
         self.scope = scope
         self.method: str = scope["method"]
         self.headers = headers
         self.request_id = request_id
         self.body = b""
+        self.source = source
+        self.problem = ""  # the name of its kind, if it was refused
+        self.route = ""  # its template, once it is known; "" for requests that no route was found for
+        self.limit: tuple[tuple[bytes, bytes], ...] = ()  # header fields of the limit that was charged last
         self.token_id = ""  # for the access log, once a token was verified
 
 

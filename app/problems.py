@@ -38,16 +38,39 @@ KINDS: dict[str, Kind] = {
         Kind("invalid-utf-8", 400, "Invalid UTF-8", "The body is not UTF-8."),
         Kind("duplicate-member", 400, "Duplicate member", "A JSON object has the same member twice."),
         Kind("unauthorized", 401, "Unauthorized", "No token, or one that is unknown, expired or revoked."),
-        Kind("not-found", 404, "Not found", "No such route."),
+        Kind("invalid-credentials", 401, "Invalid credentials",
+             "No account has that name and that password, or it is disabled."),
+        Kind("forbidden", 403, "Forbidden", "The credential, or the page's origin, may not do this."),
+        Kind("sign-up-closed", 403, "Sign-up closed",
+             "Only operators make accounts here."),
+        Kind("invitation-refused", 403, "Invitation refused",
+             "The invitation is missing, unknown, used or expired."),
+        Kind("not-found", 404, "Not found", "No such route, or no such token."),
         Kind("method-not-allowed", 405, "Method not allowed", "The route has other methods; see `Allow`."),
         Kind("request-timeout", 408, "Request timeout", "The request did not arrive in time."),
+        Kind("name-taken", 409, "Name taken",
+             "An account has that name already."),
+        Kind("too-many-tokens", 409, "Too many tokens",
+             "The account has as many tokens as it may have."),
+        Kind("already-rotated", 409, "Already rotated",
+             "The token was rotated already."),
         Kind("content-too-large", 413, "Content too large", "The body is larger than 1 MiB."),
         Kind("uri-too-long", 414, "URI too long", "The request line is too long."),
         Kind("unsupported-media-type", 415, "Unsupported media type",
              "The body is not `application/json` in UTF-8, or it is compressed."),
-        Kind("invalid-member", 422, "Invalid member", "A member is missing or has the wrong type."),
+        Kind("invalid-member", 422, "Invalid member",
+             "A member is missing, unknown, or not what it must be."),
+        Kind("upgrade-required", 426, "Upgrade required", "The route speaks WebSocket; see `Upgrade`."),
+        Kind("too-many-requests", 429, "Too many requests",
+             "The token or the source has used up its quota; see `Retry-After` and `RateLimit`."),
+        Kind("weak-password", 422, "Weak password",
+             "The password is easy to guess; the detail says why."),
+        Kind("too-many-attempts", 429, "Too many attempts",
+             "Too many failed log-ins, or sign-ups; see `Retry-After`."),
         Kind("header-too-large", 431, "Request header fields too large", "The header is too large."),
         Kind("internal-error", 500, "Internal server error", "A fault of the service; the log has the rest."),
+        Kind("requested-fault", 500, "Requested fault",
+             "A fault that the request asked for, with the status it asked for; see `ECHO_FAULTS`."),
         Kind("overloaded", 503, "Overloaded", "Too many connections or requests at once; see `Retry-After`."),
         Kind("store-unavailable", 503, "Store unavailable",
              "The token cannot be verified at the moment; see `Retry-After`."),
@@ -57,25 +80,23 @@ KINDS: dict[str, Kind] = {
 
 # A status that something else chose (Flask, the HTTP parser) as a kind.
 _BY_STATUS = {
-    400: "bad-request", 401: "unauthorized", 404: "not-found", 405: "method-not-allowed",
+    400: "bad-request", 401: "unauthorized", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
     408: "request-timeout", 413: "content-too-large", 414: "uri-too-long", 415: "unsupported-media-type",
-    431: "header-too-large", 500: "internal-error", 503: "overloaded",
+    429: "too-many-requests", 431: "header-too-large", 500: "internal-error", 503: "overloaded",
 }  # fmt: skip
 
 
 class Problem(Exception):  # noqa: N818 - it is what the answer is called
     """A refusal: the kind's name, a detail for people (never a credential), and extra response headers."""
 
-    def __init__(self, name: str, detail: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, name: str, detail: str, headers: tuple[tuple[str, str], ...] = (), *, status: int = 0
+    ) -> None:
         super().__init__(name, detail)
         self.kind = KINDS[name]
         self.detail = detail
         self.headers = headers
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.kind.status
+        self.status = status or self.kind.status
 
     def body(self, request_id: str) -> bytes:
         """The problem document as UTF-8 JSON."""
@@ -83,7 +104,7 @@ class Problem(Exception):  # noqa: N818 - it is what the answer is called
             {
                 "type": self.kind.type,
                 "title": self.kind.title,
-                "status": self.kind.status,
+                "status": self.status,
                 "detail": self.detail,
                 "request_id": request_id,
             }

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
-from app.http import BODY_LIMIT, Headers
-from app.problems import from_status, retry_later
+from app.http import BODY_LIMIT, CONNECTION, Headers
+from app.problems import Problem, from_status, retry_later
+from app.websocket import Session
 
 if TYPE_CHECKING:
     from app.worker import EchoWorker
@@ -31,6 +32,10 @@ _RAW_LIMIT = 8 * BODY_LIMIT
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
 
 
+# What the parsers' errors mean, by name; any other one is a 400.
+_STATUS_OF = {"LimitRequestLine": 414, "LimitRequestHeaders": 431}
+
+
 class Phase(enum.Enum):
     """What the connection waits for."""
 
@@ -38,6 +43,7 @@ class Phase(enum.Enum):
     HEADER = enum.auto()  # the rest of its header
     BODY = enum.auto()  # the rest of its body
     ANSWER = enum.auto()  # the application, or a client that does not read
+    WEBSOCKET = enum.auto()  # messages: the connection belongs to its session
     CLOSING = enum.auto()  # the client to have read everything
 
 
@@ -48,6 +54,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         super().__init__(worker)
         self._current_request: Any
         self._body_receiver: Any
+        self._callback_parser: Any
+        self._closed: bool
         self._phase = Phase.IDLE
         self._deadline = math.inf
         self._limits = worker.asgi.settings
@@ -55,6 +63,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._raw = 0
         self._must_close = False
         self._linger_until = math.inf
+        self._session: Session | None = None
+        self.broken: Problem | None = None
 
     # -- the connection ---
 
@@ -70,6 +80,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and wake whoever waits for more of it."""
         self.worker.connections.discard(self)
+        if self._session is not None:
+            self._session.lost()
         super().connection_lost(exc)
         if self._request_ready is not None:
             self._request_ready.set()
@@ -89,12 +101,18 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             if len(self._pending) > _PIPELINE_LIMIT:
                 self._pause_reading()
             return
+        if phase is Phase.WEBSOCKET:
+            assert self._session is not None  # noqa: S101 - what the phase means
+            self._session.feed(data)
+            return
         if phase is Phase.CLOSING:
             self._deadline = min(self.worker.loop.time() + _LINGER_PAUSE, self._linger_until)
             return
         if phase is Phase.IDLE:
             self._phase = Phase.HEADER
             self._deadline = self.worker.loop.time() + self._limits.header_seconds
+        if self.broken is not None:
+            return
         self._raw += len(data)
         if self._raw > _RAW_LIMIT:
             self._refuse(413, "The request is too large.")
@@ -103,24 +121,32 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         try:
-            return bool(super()._feed_callback_parser(data))
+            self._callback_parser.feed(data)
         except Exception as error:
             # The C parser's errors have no base in common with the Python parser's.
-            if not type(error).__module__.startswith("gunicorn_h1c"):
+            if not isinstance(error, stock.ParseError) and "gunicorn_h1c" not in type(error).__module__:
                 raise
-            self._refuse(400, str(error))
+            # Not the message of a 400: it may quote a header, and with it a credential.
+            name = type(error).__name__
+            status = _STATUS_OF.get(name, 400)
+            self._refuse(status, str(error) if status != 400 else f"This is not valid HTTP ({name}).")
             return False
+        return True
 
     def pause_writing(self) -> None:
         """The client does not read: it has as long as for a header."""
         super().pause_writing()
-        if self._phase is Phase.ANSWER:
+        if self._phase is Phase.WEBSOCKET:
+            self._pause_reading()  # or its echoes would fill the memory
+        if self._phase in (Phase.ANSWER, Phase.WEBSOCKET):
             self._deadline = self.worker.loop.time() + self._limits.header_seconds
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if self._phase is Phase.ANSWER:
+        if self._phase is Phase.WEBSOCKET:
+            self._resume_reading()
+        if self._phase in (Phase.ANSWER, Phase.WEBSOCKET):
             self._deadline = math.inf
 
     # -- parser's callbacks ---
@@ -159,6 +185,9 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
                     break
                 self.worker.nr += 1
                 keep = await self._handle_http_request(request, sockname, peername)
+                if self._session is not None:
+                    await self._serve_websocket(self._session)
+                    break
                 if not keep or self._must_close or not self._body_receiver._complete:
                     break
                 self._next_request()
@@ -168,6 +197,32 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             self.log.exception("fault in a connection")
         finally:
             self._close_transport()
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
+        scope = super()._build_http_scope(request, sockname, peername)
+        scope[CONNECTION] = self
+        return scope
+
+    def upgrade(self, session: Session) -> None:
+        """Give the connection to `session` once the answer was sent."""
+        self._session = session
+
+    async def _serve_websocket(self, session: Session) -> None:
+        """Give the connection to the session until that ends."""
+        if self._closed:
+            session.lost()
+            return
+        self._phase = Phase.WEBSOCKET
+        self._deadline = math.inf
+        session.attach(self.transport)
+        parser = self._callback_parser
+        early = parser.remaining() + bytes(self._pending)  # frames that came right behind the handshake
+        self._callback_parser = None
+        self._pending.clear()
+        self._resume_reading()
+        if early:
+            session.feed(early)
+        await session.ended.wait()
 
     def _next_request(self) -> None:
         """Make ready for the next request, which may have arrived already."""
@@ -194,14 +249,15 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def _send_response_start(self, status: int, headers: Headers, request: Any) -> None:
         """Put the header into the buffer; this is where it is decided whether the connection stays."""
-        if (
+        if status != 101 and (
             self.worker.draining
             or self._phase is not Phase.ANSWER  # the body is not all here, so the next request can't be found
             or request.version < (1, 1)
             or request.should_close()
         ):
             self._must_close = True
-            headers = [*headers, (b"connection", b"close")]
+            headers = [header for header in headers if header[0] != b"connection"]
+            headers.append((b"connection", b"close"))
         self._response_buffer = b"%b%b%bserver: echo-room\r\n\r\n" % (
             stock._get_cached_status_line((1, 1), status, self._get_reason_phrase(status)),
             b"".join([b"%b: %b\r\n" % header for header in headers]),
@@ -230,11 +286,14 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             )
         )
         peer = self.transport.get_extra_info("peername")
-        self.worker.asgi.access_log.add(
-            "-", "-", status, 0.0, len(body), peer[0] if peer else "", request_id, ""
-        )
+        self.worker.asgi.telemetry.refused_unread(problem, len(body), peer[0] if peer else "", request_id)
 
     def _refuse(self, status: int, message: str) -> None:
+        """Answer what cannot be read; if the application has the request already, have it do that."""
+        if self._phase is Phase.BODY:
+            self.broken = from_status(status, message)
+            self._stop_waiting_for_body()
+            return
         self._send_error_response(status, message)
         self._close_transport()
 
@@ -249,7 +308,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             return
         self._closed = True
         now = self.worker.loop.time()
-        incomplete = self._phase in (Phase.HEADER, Phase.BODY) or self._reading_paused
+        # A WebSocket's client may be sending too: it closes once it has read our close frame.
+        incomplete = self._phase in (Phase.HEADER, Phase.BODY, Phase.WEBSOCKET) or self._reading_paused
         self._phase = Phase.CLOSING
         self._linger_until = now + _LINGER_SECONDS
         self._deadline = now + (_LINGER_PAUSE if incomplete else _LINGER_SECONDS)
@@ -260,6 +320,11 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         else:
             self.transport.close()
 
+    def _stop_waiting_for_body(self) -> None:
+        self._deadline = math.inf
+        self._body_receiver._body_wait_expired = True
+        self._body_receiver._wake_waiter()
+
     def close_if_idle(self) -> None:
         """Close a connection on which no request is under way."""
         if self._phase is Phase.IDLE:
@@ -267,6 +332,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def sweep(self, now: float) -> None:
         """Act on a deadline that has passed; `now` is the loop's time."""
+        if self._phase is Phase.WEBSOCKET and self._session is not None:
+            self._session.sweep(now, draining=self.worker.draining)
         if now < self._deadline:
             return
         if self._phase is Phase.IDLE and not self.transport.get_write_buffer_size():
@@ -274,9 +341,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         elif self._phase is Phase.HEADER:
             self._refuse(408, "The header did not arrive in time.")
         elif self._phase is Phase.BODY:
-            # The application waits for it and answers 408.
-            self._deadline = math.inf
-            self._body_receiver._body_wait_expired = True
-            self._body_receiver._wake_waiter()
+            self._stop_waiting_for_body()  # the application answers 408
         else:  # it does not read what we wrote, or does not close
             self.transport.abort()

@@ -38,8 +38,12 @@ def cpus() -> int:
 class Server(BaseApplication):  # type: ignore[misc]
     """The gunicorn application of `settings`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, management: socket.socket | None = None) -> None:
         self.settings = settings
+        self.workers = settings.workers or cpus()
+        # While a worker ends, and while all are exchanged, there are more of them than usual.
+        self.slots = 2 * self.workers + 2
+        self._management = management
         super().__init__()
 
     def load_config(self) -> None:
@@ -49,7 +53,8 @@ class Server(BaseApplication):  # type: ignore[misc]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         values: dict[str, Any] = {
             "bind": [f"{host}:{settings.port}"],
-            "workers": settings.workers or cpus(),
+            "workers": self.workers,
+            "pre_fork": self._choose_slot,
             "worker_class": "app.worker.EchoWorker",
             "worker_connections": settings.connections,
             "backlog": settings.backlog,
@@ -76,37 +81,64 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """The ASGI application; called once, before the workers are forked."""
         from app.asgi import Application
+        from app.whoami import read_task
 
-        return Application(self.settings)
+        return Application(self.settings, read_task(os.environ), self.slots, self._management)
+
+    def _choose_slot(self, arbiter: Any, worker: Any) -> None:
+        """Give a worker that is about to be forked a place for its numbers; the arbiter alone does that."""
+        taken = {other.slot for other in arbiter.WORKERS.values()}
+        free = (slot for slot in range(self.slots) if slot not in taken)
+        # None free: more workers end at once than ever should. Their numbers mix, which harms nobody else.
+        worker.slot = next(free, 0)
 
 
-def check_address(host: str, port: int) -> None:
-    """Raise ServeError if nobody can listen there: gunicorn would retry for seconds and then say less."""
+def check_address(host: str, port: int, kind: str = "ECHO") -> None:
+    """Raise ServeError if nobody can listen there: gunicorn would retry for seconds and then say less.
+
+    `kind` begins the names of the two settings.
+    """
+    listen(host, port, kind).close()
+
+
+def listen(host: str, port: int, kind: str) -> socket.socket:
+    """A socket that listens there. Raises ServeError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
+        family, sort, protocol, _, address = found[0]
+        listener = socket.socket(family, sort, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(16)
+        except OSError:
+            listener.close()
+            raise
     except socket.gaierror as error:
-        raise ServeError(f"ECHO_HOST={host}: {error.strerror}") from error
+        raise ServeError(f"{kind}_HOST={host}: {error.strerror}") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ServeError(
-                f"port {port} of {host} is in use; stop what uses it or set ECHO_PORT"
+                f"port {port} of {host} is in use; stop what uses it or set {kind}_PORT"
             ) from error
         if error.errno == errno.EADDRNOTAVAIL:
-            raise ServeError(f"ECHO_HOST={host} is not an address of this machine") from error
+            raise ServeError(f"{kind}_HOST={host} is not an address of this machine") from error
         if error.errno == errno.EACCES:
-            raise ServeError(f"port {port} may not be used by this user; set ECHO_PORT above 1023") from error
+            raise ServeError(
+                f"port {port} may not be used by this user; set {kind}_PORT above 1023"
+            ) from error
         raise ServeError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listener
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM; ends by SystemExit. Raises ServeError or StoreUnavailable before it starts."""
     check_address(settings.host, settings.port)
+    management = None
+    if settings.management_port:
+        management = listen(settings.management_host, settings.management_port, "ECHO_MANAGEMENT")
+        management.setblocking(False)
     # A file is made (or refused) here, once, and not by every worker at the same moment; a missing region is
     # said on one line; and the client library, if there is one, is in memory that the workers share.
     open_store(settings).close()
-    Server(settings).run()
+    Server(settings, management).run()

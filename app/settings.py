@@ -83,6 +83,22 @@ def _text(longest: int) -> Callable[[str], str]:
     return parse
 
 
+def _environment(text: str) -> str:
+    if not 1 <= len(text) <= 32 or not all(c.isascii() and (c.isalnum() or c == "-") for c in text):
+        raise ValueError("not a name")
+    return text
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip().lower() for part in text.split(","))
+    for origin in found:
+        scheme, separator, host = origin.partition("://")
+        whole = separator and scheme in ("http", "https") and host and not set(host) & set("/?#@ *")
+        if origin != "same-origin" and not whole:
+            raise ValueError(f"{origin!r} is no origin")
+    return found
+
+
 def _table(text: str) -> str:
     if not 3 <= len(text) <= 255 or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
         raise ValueError("not a table name")
@@ -130,8 +146,68 @@ SETTINGS: tuple[Setting, ...] = (
             "reached. Then 503; and after that long an outage the service is not ready."),
     Setting("ECHO_TOKEN_CACHE_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
             "Entries each of the two token caches (verified, refused) may hold per worker."),
+    Setting("ECHO_TRUSTED_HOPS", "0", _integer(0, 8), "0 to 8",
+            "Proxies in front of the service that append to `X-Forwarded-For`; behind one load balancer: 1. "
+            "The client's address is the entry that the outermost of them wrote; with 0, the peer's."),
+    Setting("ECHO_TOKEN_RATE", "5000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Requests and WebSocket messages that one token may send a second and worker, in the long run."),
+    Setting("ECHO_TOKEN_BURST", "25000", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_SOURCE_RATE", "10000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Requests per second and worker from one address (IPv6: one /64), with or without a token; "
+            "`/healthz` and `/readyz` are free."),
+    Setting("ECHO_SOURCE_BURST", "50000", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_CREDENTIAL_RATE", "2", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+            "Sign-ups and log-ins (`POST /accounts`, `POST /sessions`) a second and worker from one address "
+            "(IPv6: one /64), on top of the limits that log-in has itself."),
+    Setting("ECHO_CREDENTIAL_BURST", "100", _integer(1, 1_000_000), "1 to 1000000",
+            "How many it may send at once after a pause."),
+    Setting("ECHO_LIMIT_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
+            "Clients that each of these three limits remembers per worker, about 200 bytes each; the one "
+            "unseen for longest is forgotten first."),
+    Setting("ECHO_IN_FLIGHT", "256", _integer(1, 65535), "1 to 65535",
+            "Requests per worker that are being answered at once (arrived whole, not answered yet). Further "
+            "ones get a quick 503; `/healthz` and `/readyz` do not count."),
+    Setting("ECHO_ORIGINS", "same-origin", _origins, "`same-origin` or origins, by comma",
+            "Web pages that may open a WebSocket: those of origins like `https://a.example`; `same-origin`: "
+            "those whose host and port are the request's own. Only browsers send an origin."),
+    Setting("ECHO_WS_IDLE_SECONDS", "300", _seconds(0.1, 86400), "0.1 to 86400 seconds",
+            "A WebSocket is closed (1000) when no message and no ping came for so long."),
+    Setting("ECHO_WS_PING_SECONDS", "25", _seconds(0.1, 3600), "0.1 to 3600 seconds",
+            "After so much silence the server pings, so that no proxy takes the connection for dead; who "
+            "does not answer within 20 s is cut off."),
+    Setting("ECHO_SIGN_UP", "invite", _choice("open", "invite", "closed"), "`open`, `invite` or `closed`",
+            "Who may make an account: anybody, who has an invitation (`python -m app account invite`), or "
+            "nobody."),
+    Setting("ECHO_SIGN_UP_TRIES", "10", _integer(1, 1_000_000), "1 to 1000000",
+            "Sign-ups that one source (IPv6: one /64) may try before it has to wait; forgotten after an "
+            "hour."),
+    Setting("ECHO_LOG_IN_TRIES", "5", _integer(1, 1_000_000), "1 to 1000000",
+            "Failed log-ins to one account from one source before each further one has to wait (1 to 60 s); "
+            "ten times as many from one source, or to one account from sources that it does not know."),
+    Setting("ECHO_PASSWORD_HASHES", "2", _integer(1, 64), "1 to 64",
+            "Passwords that a worker hashes at once, at 19 MiB each; as many may wait, the rest are answered "
+            "503."),
+    Setting("ECHO_SESSION_IDLE_SECONDS", "900", _seconds(1, 86400), "1 to 86400 seconds",
+            "How long a session lasts after it was last used."),
+    Setting("ECHO_SESSION_SECONDS", "43200", _seconds(1, 604800), "1 to 604800 seconds",
+            "How long a session lasts at most, however much it is used."),
+    Setting("ECHO_ENV", "dev", _environment, "1 to 32 letters, digits, `-`",
+            "The environment the service runs in; `prod` for production. Metrics carry it."),
+    Setting("ECHO_FAULTS", "off", _switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
+            "Whether token holders may ask for delays, statuses and crashes; see the API's page."),
     Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
             "One JSON line per request on standard output."),
+    Setting("ECHO_LOG_SAMPLE", "1", _seconds(0, 1), "0 to 1",
+            "Share of the successful requests (status below 400) that get a line; all others always do."),
+    Setting("ECHO_METRICS_SECONDS", "60", _seconds(0, 3600), "0 to 3600 seconds",
+            "How often each worker writes its metrics to standard output in CloudWatch's embedded metric "
+            "format. 0: never."),
+    Setting("ECHO_MANAGEMENT_PORT", "0", _integer(0, 65535), "0 to 65535",
+            "Port of `GET /metrics` (Prometheus text, the sum of all workers). 0: none."),
+    Setting("ECHO_MANAGEMENT_HOST", "127.0.0.1", _text(255), "an address of this machine",
+            "Address of the management port. It asks for no credential."),
     Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
             "What `/healthz` reports as `version`; the image sets it."),
 )  # fmt: skip
@@ -160,7 +236,31 @@ class Settings:
     refusal_cache_seconds: float
     store_outage_seconds: float
     token_cache_size: int
+    trusted_hops: int
+    token_rate: float
+    token_burst: int
+    source_rate: float
+    source_burst: int
+    credential_rate: float
+    credential_burst: int
+    limit_size: int
+    in_flight: int
+    origins: tuple[str, ...]
+    ws_idle_seconds: float
+    ws_ping_seconds: float
+    sign_up: str
+    sign_up_tries: int
+    log_in_tries: int
+    password_hashes: int
+    session_idle_seconds: float
+    session_seconds: float
+    env: str
+    faults: bool
     access_log: bool
+    log_sample: float
+    metrics_seconds: float
+    management_port: int
+    management_host: str
     version: str
 
 
@@ -184,6 +284,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[setting.field] = setting.parse(text)
         except ValueError as error:
             mistakes.append(f"{setting.name}={text!r}: {error}; it must be {setting.constraint}")
+    if values.get("faults") and values.get("env") == "prod":
+        mistakes.append("ECHO_FAULTS='on': faults on demand are not for production; ECHO_ENV is 'prod'")
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     return Settings(**values)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.lifespan import LifespanManager
 from gunicorn.workers.gasgi import ASGIWorker
 
+from app.output import Output, OutputStream
 from app.protocol import EchoProtocol
 
 _SWEEP_SECONDS = 0.25
@@ -25,6 +27,7 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
         self.connections: set[EchoProtocol] = set()
         self.draining = False
         self._told_to_stop: asyncio.Event
+        self.slot = 0  # of the metrics' memory; the arbiter sets it before the fork
 
     def handle_exit_signal(self) -> None:
         """SIGTERM: start draining. `alive` stays true: gunicorn drops connections when it is not."""
@@ -40,6 +43,9 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         self._told_to_stop = asyncio.Event()
+        errors = self._log_without_waiting()
+        self.asgi.metrics.use_slot(self.slot)
+        self.asgi.connections = lambda: len(self.connections)
         self.lifespan = LifespanManager(self.asgi, self.log, self.state)
         try:
             await self.lifespan.startup()
@@ -55,6 +61,17 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
             )
         await self._wait(None)
         await self._drain()
+        errors.close(1.0)
+        sys.stderr = sys.__stderr__
+
+    def _log_without_waiting(self) -> Output:
+        """Let a thread write what this process logs: a standard error that nobody reads must not stop it."""
+        errors = Output(sys.stderr.fileno())
+        sys.stderr = cast("TextIO", OutputStream(errors))  # where logging's last resort writes to
+        for handler in self.log.error_log.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stderr)
+        return errors
 
     async def _wait(self, seconds: float | None) -> None:
         """Serve for `seconds`, or until SIGTERM if None; a quick shutdown ends it at once."""

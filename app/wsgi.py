@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REQUEST_ID = "echo.request_id"
 """Key of the request id in the WSGI environment."""
 
+REQUEST = "echo.request"
+"""Key of the `app.http.Request`: a view that verified a token notes its id there, for the access log."""
+
 # Requests that may wait for a thread, per thread; the rest get a quick 503.
 _WAITING_PER_THREAD = 16
 
@@ -37,7 +40,7 @@ def environ(request: Request) -> dict[str, Any]:
         "SERVER_NAME": str(host),
         "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "REMOTE_ADDR": request.source.address,  # the client's, not the balancer's
         "CONTENT_LENGTH": str(len(request.body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
@@ -49,6 +52,7 @@ def environ(request: Request) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         REQUEST_ID: request.request_id,
+        REQUEST: request,
     }
     for name, value in request.headers.items():
         # Underscored names would collide with dashed ones; the length is that of the body we hold.

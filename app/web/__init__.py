@@ -9,12 +9,18 @@ from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
+from app.accounts.passwords import Passwords
+from app.accounts.throttle import Throttle
 from app.lifecycle import Lifecycle
-from app.problems import CONTENT_TYPE, Problem, from_status
+from app.problems import CONTENT_TYPE, Problem, from_status, retry_later
 from app.settings import Settings
+from app.store import StoreUnavailable
+from app.web.accounts import accounts
 from app.web.health import health
+from app.web.openapi import openapi
+from app.web.tokens import tokens
 from app.web.welcome import welcome
-from app.wsgi import REQUEST_ID
+from app.wsgi import REQUEST, REQUEST_ID
 
 log = logging.getLogger("app.web")
 
@@ -38,24 +44,45 @@ class _Application(Flask):
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
-    """The Flask application of one process; its views find SETTINGS and LIFECYCLE in `config`."""
+    """The Flask application of one process; its views find what they share in `config` (`app.web.guard`)."""
     app = _Application("app", static_folder=None, template_folder=None)
     app.config["SETTINGS"] = settings
     app.config["LIFECYCLE"] = lifecycle
+    app.config["PASSWORDS"] = Passwords(settings.password_hashes)
+    app.config["THROTTLE"] = Throttle(settings.log_in_tries, settings.sign_up_tries)
     app.register_blueprint(welcome)
     app.register_blueprint(health)
+    app.register_blueprint(accounts)
+    app.register_blueprint(tokens)
+    app.register_blueprint(openapi)
+    app.before_request(_note_route)
     app.register_error_handler(Problem, _problem)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _fault)
     return app
 
 
+def _note_route() -> None:
+    seen = request.environ.get(REQUEST)
+    if seen is not None and request.url_rule is not None:  # for the log and the metrics
+        seen.route = request.url_rule.rule
+
+
 def _problem(problem: Problem) -> Response:
+    seen = request.environ.get(REQUEST)
+    if seen is not None:  # it is counted with the others
+        seen.problem = problem.kind.name
     response = Response(
         problem.body(request.environ.get(REQUEST_ID, "")), status=problem.status, content_type=CONTENT_TYPE
     )
     response.headers.extend(problem.headers)
     return response
+
+
+def _store_unavailable(error: StoreUnavailable) -> Response:
+    log.error("store unavailable in %s: %s", request.path, error)
+    return _problem(retry_later("store-unavailable", "The store cannot be reached at the moment.", 5))
 
 
 def _http_exception(error: HTTPException) -> Response:

@@ -113,6 +113,10 @@ TABLE = [
             raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
     Refusal("length and chunks", "bad-request", closes=True,
             raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    Refusal("two tokens", "bad-request", headers={**with_token(GOOD), "authorization": f"Bearer {GOOD}"}),
+    Refusal("two schemes", "bad-request", headers={**with_token(GOOD), "authorization": "Basic eDp5"}),
+    Refusal("two content types", "bad-request", headers={**with_token(GOOD), "content-type": "text/html"}, closes=True),
+    Refusal("two hosts", "bad-request", headers={**with_token(GOOD), "host": "y"}, closes=True),
     Refusal("bad chunk", "bad-request", raw=CHUNKED % (b"echo", b"zz\r\n"), closes=True),
     Refusal("long request line", "uri-too-long", raw=b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 9000), closes=True),
     Refusal("large header", "header-too-large", closes=True,
@@ -175,9 +179,26 @@ def test_refusal(server: Server, known_tokens: dict[str, str], refusal: Refusal)
 
 def test_the_table_covers_every_kind_of_problem() -> None:
     elsewhere = {
+        **dict.fromkeys(
+            (
+                "invalid-credentials",
+                "sign-up-closed",
+                "invitation-refused",
+                "name-taken",
+                "too-many-tokens",
+                "already-rotated",
+                "weak-password",
+                "too-many-attempts",
+            ),
+            "test_account_refusals, test_accounts",
+        ),
         "store-unavailable": "test_store_outage",
         "not-ready": "test_shutdown",
-        "overloaded": "below",
+        "overloaded": "below and test_faults",
+        "requested-fault": "test_faults",
+        "too-many-requests": "test_limits",
+        "upgrade-required": "test_websocket",
+        "forbidden": "test_websocket",
         "internal-error": "test_flask_application",
     }
     assert {refusal.problem for refusal in TABLE} | set(elsewhere) == set(KINDS)

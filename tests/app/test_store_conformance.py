@@ -11,7 +11,7 @@ import pytest
 
 from app import tokens
 from app.settings import load
-from app.store import Conflict, Store, StoreUnavailable, TokenRecord, open_store
+from app.store import Account, Conflict, Store, StoreUnavailable, TokenRecord, open_store
 
 OpenStore = Callable[[], Store]
 
@@ -54,6 +54,16 @@ def record(number: int = 1, **changes: object) -> TokenRecord:
     return TokenRecord(**(values | changes))  # type: ignore[arg-type]
 
 
+def account(account_id: str = "a1", **changes: object) -> Account:
+    values: dict[str, object] = {
+        "id": account_id,
+        "name": f"Name.{account_id}",
+        "password_hash": "$argon2id$...",
+        "created_at": 1_700_000_000,
+    }
+    return Account(**(values | changes))  # type: ignore[arg-type]
+
+
 def test_answers_a_ping(store: Store) -> None:
     store.ping()
 
@@ -87,6 +97,7 @@ def test_refuses_a_second_record_with_the_same_digest_or_id(store: Store) -> Non
 
 def test_the_same_id_may_exist_for_two_owners(store: Store) -> None:
     store.add(record(1))
+    store.add_account(account("somebody"))
     other = record(2, id="id1", owner="somebody")
     store.add(other)
     assert store.list("somebody") == [other]

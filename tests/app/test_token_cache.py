@@ -24,6 +24,7 @@ class Store:
     def __init__(self) -> None:
         self.records: dict[str, TokenRecord] = {}
         self.finds: list[str] = []
+        self.used: list[tuple[str, str, str]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.down = False
@@ -34,6 +35,11 @@ class Store:
         if self.down:
             raise StoreUnavailable("down")
         return self.records.get(digest)
+
+    def mark_used(self, owner: str, token_id: str, day: str) -> None:
+        if self.down:
+            raise StoreUnavailable("down")
+        self.used.append((owner, token_id, day))
 
     def ping(self) -> None:
         self.find("-")
@@ -124,6 +130,25 @@ def test_expiry_is_checked_on_every_use() -> None:
         rig.time = 1005.0
         assert rig.verifier.cached(token) is None
         assert await rig.status(token) == 401
+
+    run(scenario)
+
+
+def test_use_is_noted_once_a_day() -> None:
+    async def scenario(rig: Rig) -> None:
+        token = rig.store.new()
+        for _ in range(3):
+            assert await rig.status(token) == 200
+            rig.time += 100
+        assert await rig.status(tokens.make()) == 401
+        rig.time += 86400
+        assert await rig.status(token) == 200
+        rig.executor.shutdown(wait=True)
+        (record,) = rig.store.records.values()
+        assert rig.store.used == [
+            ("operator", record.id, "1970-01-01"),
+            ("operator", record.id, "1970-01-02"),
+        ]
 
     run(scenario)
 

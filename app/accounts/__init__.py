@@ -1,0 +1,1 @@
+"""Accounts: names, passwords, sign-up, log-in, sessions, an account's tokens. Knows nothing of HTTP."""
