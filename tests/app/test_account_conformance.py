@@ -431,6 +431,31 @@ def test_a_file_of_a_newer_version_is_refused_in_so_many_words(tmp_path: Path) -
     check.close()
 
 
+def test_a_look_up_is_one_read_of_one_item(
+    dynamodb_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in dynamodb_environment.items():
+        monkeypatch.setenv(name, value)
+    store = open_store(load({k: v for k, v in dynamodb_environment.items() if k.startswith("ECHO_")}))
+    store.add_account(account())
+    store.add(token(1))
+    store.add_session(session(1))
+    calls: list[str] = []
+    store._client.meta.events.register(  # type: ignore[attr-defined]
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
+    )
+    assert store.find(token(1).digest) == token(1)
+    assert store.find(tokens.digest("unknown")) is None
+    assert store.find_session(session(1).digest) == session(1)
+    assert calls == ["GetItem"] * 3
+    calls.clear()
+    assert store.account_by_name("name.a1") is not None
+    known, calls[:] = calls[:], []
+    assert store.account_by_name("unknown") is None
+    assert calls == known, "a name that exists must not cost more than one that does not"
+    store.close()
+
+
 def test_a_transaction_that_fails_half_way_ends_everything_or_nothing(
     dynamodb_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
