@@ -258,6 +258,31 @@ def test_whatever_is_added_while_an_account_is_being_disabled_does_not_survive(o
             assert not found.valid_at(NOW + 1)
 
 
+def test_many_at_once_on_one_account_all_get_theirs(open_again: OpenStore) -> None:
+    stores = [open_again() for _ in range(4)]
+    stores[0].add_account(account())
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for each in range(3):
+                stores[number].add(token(10 * number + each))
+            for each in range(2):
+                stores[number].add_session(session(10 * number + each))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(stores[0].list("a1")) == 12
+    found = [stores[0].find_session(session(10 * n + each).digest) for n in range(4) for each in range(2)]
+    assert None not in found
+
+
 def test_the_oldest_session_makes_room(store: Store) -> None:
     store.add_account(account())
     for number in range(MOST_SESSIONS + 2):
