@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
-from app.http import BODY_LIMIT, CONNECTION, Headers
+from app.http import BODY_LIMIT, Headers
 from app.problems import Problem, from_status, retry_later
 from app.websocket import Session
 
@@ -197,11 +197,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             self.log.exception("fault in a connection")
         finally:
             self._close_transport()
-
-    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
-        scope = super()._build_http_scope(request, sockname, peername)
-        scope[CONNECTION] = self
-        return scope
 
     def upgrade(self, session: Session) -> None:
         """Give the connection to `session` once the answer was sent."""
