@@ -15,7 +15,7 @@ from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
 
 from app import redact
-from app.output import PIECE, Output
+from app.output import Output
 
 if TYPE_CHECKING:
     from app.http import Request
@@ -57,10 +57,12 @@ class AccessLog:
         if status < 400 and self._sample < 1 and random.random() >= self._sample:  # noqa: S311
             return
         trace = request.headers.get(b"x-amzn-trace-id")
+        route, path = request.route, request.scope["path"]
+        shown = f'"{path}"' if route == path else encode_basestring_ascii(redact.text(path)[:128])
         self._lines.append(
             f'{{"time":"{self._now()}","event":"request","request_id":"{request.request_id}",'
             f'"trace_id":"{_trace(trace) if trace else ""}","method":"{request.method}",'
-            f'"route":"{request.route}","path":{encode_basestring_ascii(redact.text(request.scope["path"])[:128])},'
+            f'"route":"{route}","path":{shown},'
             f'"status":{status},"ms":{seconds * 1000:.2f},"bytes_in":{len(request.body)},"bytes_out":{sent},'
             f'"source":"{request.source.address}","token":"{request.token_id}"}}\n'
         )
@@ -94,19 +96,10 @@ class AccessLog:
         self._lines.append(line + "\n")
 
     def flush(self) -> None:
-        """Hand on what has gathered, whole lines in pieces that are written at once."""
-        if not self._lines or self._output is None:
-            return
-        lines, self._lines = self._lines, []
-        piece: list[str] = []
-        size = 0
-        for line in lines:  # they are ASCII
-            if size + len(line) > PIECE and piece:
-                self._output.put("".join(piece).encode())
-                piece, size = [], 0
-            piece.append(line)
-            size += len(line)
-        self._output.put("".join(piece).encode())
+        """Hand on what has gathered."""
+        if self._lines and self._output is not None:
+            lines, self._lines = self._lines, []
+            self._output.put("".join(lines).encode())
 
 
 def _trace(value: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.limits import Buckets
     from app.sources import Source
 
 BODY_LIMIT = 1024 * 1024
@@ -46,7 +47,7 @@ class Request:
         self.source = source
         self.problem = ""  # the name of its kind, if it was refused
         self.route = ""  # its template, once it is known; "" for requests that no route was found for
-        self.limit: tuple[tuple[bytes, bytes], ...] = ()  # header fields of the limit that was charged last
+        self.limit: tuple[Buckets, int, float] | None = None  # that was charged last: what is left, when full
         self.token_id = ""  # for the access log, once a token was verified
 
 

@@ -53,8 +53,9 @@ class Buckets:
         self._size = size
         self._clock = clock
         self._full_at: OrderedDict[str, float] = OrderedDict()
-        self._policy = (b"ratelimit-policy", f'"{name}";q={burst};w={math.ceil(self._window)}'.encode())
-        self._format = f'"{name}";r=%d;t=%d'.encode()
+        self._format = (
+            f'"{name}";r=%d;t=%d\r\nratelimit-policy: "{name}";q={burst};w={math.ceil(self._window)}'.encode()
+        )
 
     def take(self, key: str) -> tuple[int, float]:
         """Take one request from the bucket `key`: how many are left, and the seconds until it is full.
@@ -84,16 +85,20 @@ class Buckets:
         buckets[key] = full_at
         return int(left / interval + 0.001), wait
 
+    def fields(self, left: int, wait: float) -> tuple[bytes, bytes]:
+        """Both header fields as one: the second one stands behind a line end in the first's value."""
+        return b"ratelimit", self._format % (left, wait + 0.999)
+
     def charge(self, request: Request, key: str) -> None:
         """Take one request and note the fields for its answer. Raises Problem (429) if there is none."""
         left, wait = self.take(key)
         if left >= 0:
             if self._interval:
-                request.limit = ((b"ratelimit", self._format % (left, wait + 0.999)), self._policy)
+                request.limit = (self, left, wait)
             return
         # `wait` counts up to the moment when this request would be in the bucket.
         seconds = max(1, math.ceil(wait - self._window))
-        request.limit = ((b"ratelimit", self._format % (0, seconds)), self._policy)
+        request.limit = (self, 0, seconds)
         raise Throttled(self._name, seconds)
 
 

@@ -1,32 +1,43 @@
 """Writes to a pipe that may get stuck, without the event loop ever waiting for it.
 
-A thread does the writing. What waits for it is bounded; beyond the bound it is dropped, and counted.
+A thread does the writing, all that waits at once: each write costs it the interpreter's lock, so many small
+ones would cost the loop dearly. What waits is bounded; beyond the bound it is dropped, and counted. Workers
+share one pipe, so a write is made under a lock that they share too: no line is torn apart by another's.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
+import tempfile
 import threading
 import time
 
-# Several processes share the pipe, and only writes of up to PIPE_BUF bytes are never torn apart by another's.
-PIECE = 4096
 LIMIT = 4 * 1024 * 1024
 """Bytes that may wait for the reader; more than ten thousand log lines."""
+
+
+def make_lock() -> int:
+    """A lock for `Output`s in several processes, to be made before they are forked: a file in memory."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("output-lock")
+    return os.dup(tempfile.TemporaryFile().fileno())
 
 
 class Output:
     """One file descriptor's queue. `put` is for one thread, or under a lock of the caller's."""
 
-    def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
+    def __init__(self, descriptor: int, lock: int | None = None, limit: int = LIMIT) -> None:
+        """`lock`: what `make_lock` made before the fork, where several processes write to the descriptor."""
+        self._lock = lock
         self._descriptor = descriptor
         self._limit = limit
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         # Each changed by one side only: their difference is what waits.
         self._taken = 0
         self._given = 0
-        self._dropped = [0, 0]  # pieces: for want of room; by a failed write. Each changed by one side only
+        self._dropped = [0, 0]  # lines: for want of room; by a failed write. Each changed by one side only
         self._told = 0
         # A daemon: a reader that is stuck for ever must not keep the process from ending.
         self._thread = threading.Thread(target=self._write, name=f"output-{descriptor}", daemon=True)
@@ -35,14 +46,14 @@ class Output:
     def put(self, piece: bytes) -> bool:
         """Have `piece` written, all of it or nothing; False: dropped, because too much waits already."""
         if self._given - self._taken + len(piece) > self._limit:
-            self._dropped[0] += 1
+            self._dropped[0] += piece.count(b"\n")
             return False
         self._given += len(piece)
         self._queue.put(piece)
         return True
 
     def take_dropped(self) -> int:
-        """How many pieces were dropped since this was last asked."""
+        """How many lines were dropped since this was last asked."""
         dropped = sum(self._dropped)
         since, self._told = dropped - self._told, dropped
         return since
@@ -53,19 +64,33 @@ class Output:
         self._thread.join(seconds)
 
     def _write(self) -> None:
-        while (piece := self._queue.get()) is not None:
-            rest = piece
-            while rest:
-                try:
-                    rest = rest[os.write(self._descriptor, rest) :]
-                except BlockingIOError:  # somebody made the pipe non-blocking
-                    time.sleep(0.01)
-                except OSError:
-                    # Its reader is gone, or its file system is full. Serving goes on; nobody can be told but
-                    # whoever looks at the count.
-                    self._dropped[1] += 1
-                    break
-            self._taken += len(piece)
+        more = True
+        while more:
+            pieces = [self._queue.get()]
+            while not self._queue.empty():
+                pieces.append(self._queue.get())
+            more = pieces[-1] is not None
+            data = b"".join(filter(None, pieces))
+            if data:
+                self._write_out(data)
+                self._taken += len(data)
+
+    def _write_out(self, data: bytes) -> None:
+        if self._lock is not None:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # somebody made the pipe non-blocking
+                time.sleep(0.01)
+            except OSError:
+                # Its reader is gone, or its file system is full. Serving goes on; nobody can be told but
+                # whoever looks at the count.
+                self._dropped[1] += bytes(rest).count(b"\n")
+                break
+        if self._lock is not None:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
 
 class OutputStream:

@@ -10,14 +10,14 @@ No timer is set per request: a connection only notes its deadline, and the worke
 from __future__ import annotations
 
 import asyncio
-import enum
 import math
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.asgi import protocol as stock
 
-from app.asgi import SECURITY_HEADERS, new_request_id, problem_response
-from app.http import BODY_LIMIT, CONNECTION, Headers
+from app.asgi import new_request_id
+from app.connection import Phase, unread
+from app.http import BODY_LIMIT, Headers
 from app.problems import Problem, from_status, retry_later
 from app.websocket import Session
 
@@ -34,17 +34,6 @@ _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
 
 # What the parsers' errors mean, by name; any other one is a 400.
 _STATUS_OF = {"LimitRequestLine": 414, "LimitRequestHeaders": 431}
-
-
-class Phase(enum.Enum):
-    """What the connection waits for."""
-
-    IDLE = enum.auto()  # the first byte of a request
-    HEADER = enum.auto()  # the rest of its header
-    BODY = enum.auto()  # the rest of its body
-    ANSWER = enum.auto()  # the application, or a client that does not read
-    WEBSOCKET = enum.auto()  # messages: the connection belongs to its session
-    CLOSING = enum.auto()  # the client to have read everything
 
 
 class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
@@ -198,11 +187,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         finally:
             self._close_transport()
 
-    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
-        scope = super()._build_http_scope(request, sockname, peername)
-        scope[CONNECTION] = self
-        return scope
-
     def upgrade(self, session: Session) -> None:
         """Give the connection to `session` once the answer was sent."""
         self._session = session
@@ -268,25 +252,10 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         """Answer what never reached the application."""
         request_id = new_request_id()
         problem = retry_later("overloaded", message, 1) if status == 503 else from_status(status, message)
-        status, headers, body = problem_response(problem, request_id)
-        headers += [
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id.encode()),
-            (b"connection", b"close"),
-            *SECURITY_HEADERS,
-        ]
-        self._safe_write(
-            b"HTTP/1.1 %d %b\r\n%b%bserver: echo-room\r\n\r\n%b"
-            % (
-                status,
-                problem.kind.title.encode(),
-                b"".join([b"%b: %b\r\n" % header for header in headers]),
-                stock._get_cached_date_header(),
-                body,
-            )
-        )
+        answer, sent = unread(problem, request_id)
+        self._safe_write(answer)
         peer = self.transport.get_extra_info("peername")
-        self.worker.asgi.telemetry.refused_unread(problem, len(body), peer[0] if peer else "", request_id)
+        self.worker.asgi.telemetry.refused_unread(problem, sent, peer[0] if peer else "", request_id)
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer what cannot be read; if the application has the request already, have it do that."""

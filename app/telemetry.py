@@ -13,7 +13,7 @@ from app.accesslog import FLUSH_SECONDS, AccessLog
 from app.emf import Flusher
 from app.http import Request
 from app.metrics import UNMATCHED, Metrics
-from app.output import Output
+from app.output import Output, make_lock
 from app.problems import Problem
 from app.settings import Settings
 
@@ -31,6 +31,7 @@ class Telemetry:
     def __init__(self, settings: Settings, metrics: Metrics, management: socket.socket | None) -> None:
         self.metrics = metrics
         self._settings = settings
+        self.output_lock = make_lock()
         self._log = AccessLog(enabled=settings.access_log, sample=settings.log_sample)
         self._listener = management
         self._management: asyncio.Server | None = None
@@ -41,7 +42,7 @@ class Telemetry:
     async def start(self) -> None:
         """Begin to write and to answer, on the running loop."""
         # Only now: a thread does not survive the fork, and the slot's numbers were taken over after it.
-        self._output = Output(sys.stdout.fileno())
+        self._output = Output(sys.stdout.fileno(), self.output_lock)
         self._log.start(self._output)
         self._flusher = Flusher(self.metrics, self._settings.env)
         if self._listener is not None:

@@ -66,7 +66,7 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
 
     def _log_without_waiting(self) -> Output:
         """Let a thread write what this process logs: a standard error that nobody reads must not stop it."""
-        errors = Output(sys.stderr.fileno())
+        errors = Output(sys.stderr.fileno(), self.asgi.telemetry.output_lock)
         sys.stderr = cast("TextIO", OutputStream(errors))  # where logging's last resort writes to
         for handler in self.log.error_log.handlers:
             if isinstance(handler, logging.StreamHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ tokens = Blueprint("tokens", __name__)
 
 LONGEST_NAME = 64
 MOST_DAYS = 36500
+_ID = re.compile("[0-9a-f]{16}")
 _CREATE: dict[str, Text | Whole] = {"name": Text(1, LONGEST_NAME), "expires_in_days": Whole(1, MOST_DAYS)}
 _ROTATE = {"overlap_seconds": Whole(0, service.MOST_OVERLAP_SECONDS)}
 
@@ -42,6 +44,13 @@ def _made(token: str, record: TokenRecord) -> dict[str, Any]:
         "created_at": guard.iso(record.created_at),
         "expires_at": guard.iso(record.expires_at),
     }
+
+
+def _known(token_id: str) -> str:
+    """The id, if it can be one. Raises Problem (404): the store need not see what strangers make up."""
+    if not _ID.fullmatch(token_id):
+        raise Problem("not-found", "The account has no token with that id.")
+    return token_id
 
 
 def _too_many() -> Problem:
@@ -85,7 +94,7 @@ def rotate(token_id: str) -> tuple[dict[str, Any], int]:
     if overlap is None:
         overlap = service.OVERLAP_SECONDS
     try:
-        token, old, new = service.rotate_token(guard.store(), session.account, token_id, overlap)
+        token, old, new = service.rotate_token(guard.store(), session.account, _known(token_id), overlap)
     except NoSuchToken:
         raise Problem("not-found", "The account has no usable token with that id.") from None
     except AlreadyRotated:
@@ -101,6 +110,6 @@ def rotate(token_id: str) -> tuple[dict[str, Any], int]:
 def revoke(token_id: str) -> tuple[str, int]:
     """Revoke a token; servers notice within a minute. Revoking it again changes nothing."""
     session = guard.current_session()
-    if guard.store().revoke(session.account, token_id, int(time.time())) is None:
+    if guard.store().revoke(session.account, _known(token_id), int(time.time())) is None:
         raise Problem("not-found", "The account has no token with that id.")
     return "", 204

@@ -258,6 +258,31 @@ def test_whatever_is_added_while_an_account_is_being_disabled_does_not_survive(o
             assert not found.valid_at(NOW + 1)
 
 
+def test_many_at_once_on_one_account_all_get_theirs(open_again: OpenStore) -> None:
+    stores = [open_again() for _ in range(4)]
+    stores[0].add_account(account())
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for each in range(3):
+                stores[number].add(token(10 * number + each))
+            for each in range(2):
+                stores[number].add_session(session(10 * number + each))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(stores[0].list("a1")) == 12
+    found = [stores[0].find_session(session(10 * n + each).digest) for n in range(4) for each in range(2)]
+    assert None not in found
+
+
 def test_the_oldest_session_makes_room(store: Store) -> None:
     store.add_account(account())
     for number in range(MOST_SESSIONS + 2):
@@ -429,6 +454,31 @@ def test_a_file_of_a_newer_version_is_refused_in_so_many_words(tmp_path: Path) -
     check = sqlite3.connect(path)
     assert check.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     check.close()
+
+
+def test_a_look_up_is_one_read_of_one_item(
+    dynamodb_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in dynamodb_environment.items():
+        monkeypatch.setenv(name, value)
+    store = open_store(load({k: v for k, v in dynamodb_environment.items() if k.startswith("ECHO_")}))
+    store.add_account(account())
+    store.add(token(1))
+    store.add_session(session(1))
+    calls: list[str] = []
+    store._client.meta.events.register(  # type: ignore[attr-defined]
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
+    )
+    assert store.find(token(1).digest) == token(1)
+    assert store.find(tokens.digest("unknown")) is None
+    assert store.find_session(session(1).digest) == session(1)
+    assert calls == ["GetItem"] * 3
+    calls.clear()
+    assert store.account_by_name("name.a1") is not None
+    known, calls[:] = calls[:], []
+    assert store.account_by_name("unknown") is None
+    assert calls == known, "a name that exists must not cost more than one that does not"
+    store.close()
 
 
 def test_a_transaction_that_fails_half_way_ends_everything_or_nothing(

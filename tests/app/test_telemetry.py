@@ -289,7 +289,7 @@ def test_a_reader_that_is_gone_is_counted_too() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     output = Output(writing)
-    output.put(b"x")
+    output.put(b"x\n")
     output.close(5)
     assert output.take_dropped() == 1
     os.close(writing)

@@ -25,7 +25,7 @@ else:
 Item = dict[str, Any]
 
 # How often a transaction is tried that collides with another, or that read what then changed.
-TRIES = 6
+TRIES = 10
 _PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -50,7 +50,7 @@ def encode(values: dict[str, str | int | None]) -> Item:
 
 def pause(attempt: int) -> None:
     """Wait a moment before another attempt, so that those who collided do not do so again."""
-    time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - not a secret
+    time.sleep(random.uniform(0, min(0.02 * 2**attempt, 0.25)))  # noqa: S311 - not a secret
 
 
 class Table:
