@@ -142,29 +142,6 @@ def test_sigterm_loses_no_request_of_any_kind(start_server: StartServer) -> None
     assert server.process.wait(15) == 0
 
 
-@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-def test_a_second_signal(start_server: StartServer, again: signal.Signals) -> None:
-    """A second SIGTERM changes nothing; SIGINT and SIGQUIT end the wait. The exit code is 0 all the same."""
-    server = start_server(ECHO_GRACE_SECONDS="3", ECHO_DRAIN_SECONDS="1")
-    started = time.monotonic()
-    server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
-    server.process.send_signal(again)
-    if again == signal.SIGTERM:
-        time.sleep(0.3)
-        assert requests.get(f"{server.url}/hello", timeout=5).status_code == 200, "the grace period goes on"
-    assert server.process.wait(15) == 0
-    if again == signal.SIGTERM:
-        assert time.monotonic() - started >= 3
-
-
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGQUIT])
-def test_sigint_ends_at_once(start_server: StartServer, first: signal.Signals) -> None:
-    server = start_server(ECHO_GRACE_SECONDS="60", ECHO_DRAIN_SECONDS="60")
-    server.process.send_signal(first)
-    assert server.process.wait(15) == 0
-
-
 def test_no_credential_is_ever_printed(start_server: StartServer) -> None:
     """Credentials in every place a client can put them, right and wrong: none is in the output or in an answer."""
     management = free_port()

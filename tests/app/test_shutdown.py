@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from app.http import BODY_LIMIT
 from tests.app.answers import assert_problem, read_answer
@@ -51,30 +53,66 @@ class Client(threading.Thread):
             connection.close()
 
 
+class SocketClient(threading.Thread):
+    """Sends messages over a WebSocket and waits for each to come back, until the server says 1001."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        super().__init__()
+        self.url = server.url.replace("http", "ws", 1) + "/ws"
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.echoed = 0
+        self.ended = ""
+
+    def run(self) -> None:
+        try:
+            with connect(self.url, additional_headers=self.headers) as client:
+                while True:
+                    client.send(f"message {self.echoed}")
+                    assert client.recv(timeout=10) == f"message {self.echoed}"
+                    self.echoed += 1
+        except ConnectionClosed as closed:
+            self.ended = str(closed.rcvd.code if closed.rcvd else closed)
+        except (OSError, AssertionError, TimeoutError) as error:
+            self.ended = repr(error)
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_request_is_lost_under_load(start_server: StartServer, workers: str) -> None:
+    """Keep-alive clients of every kind of route, WebSockets and a slow upload, all at once."""
     server = start_server(ECHO_WORKERS=workers, ECHO_GRACE_SECONDS="1.5", ECHO_DRAIN_SECONDS="5")
     token, _ = server.new_token()
-    echo = (
-        b"POST /echo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
-        b'Content-Length: 12\r\n\r\n{"str": "x"}' % token.encode()
-    )
-    hello = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+    bearer = b"Host: x\r\nAuthorization: Bearer %b\r\n" % token.encode()
+    typed = bearer + b"Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+    kinds = [
+        b"POST /echo HTTP/1.1\r\n" + typed + b'{"str": "x"}',
+        b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PUT /anything HTTP/1.1\r\n" + typed + b'{"any": "x"}',
+        b"GET /whoami HTTP/1.1\r\n" + bearer + b"\r\n",
+    ]
     stop = threading.Event()
-    clients = [Client(server, echo if number % 3 else hello, stop) for number in range(24)]
-    for client in clients:
+    clients = [Client(server, kinds[number % len(kinds)], stop) for number in range(24)]
+    sockets = [SocketClient(server, token) for _ in range(4)]
+    for client in [*clients, *sockets]:
         client.start()
-    time.sleep(0.5)
-    server.process.send_signal(signal.SIGTERM)
-    # As a balancer would: it takes the target out within the grace period, and then sends it nothing more.
-    time.sleep(0.9)
-    stop.set()
-    for client in clients:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as upload:
+        upload.sendall(kinds[0][:-6])
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        # As a balancer would: within the grace period it takes the target out, and then sends it nothing.
+        time.sleep(0.9)
+        stop.set()
+        for byte in kinds[0][-6:]:
+            time.sleep(0.3)  # past the end of the grace period
+            upload.sendall(bytes([byte]))
+        assert read_answer(upload).status == 200
+    for client in [*clients, *sockets]:
         client.join(20)
     assert server.process.wait(20) == 0
     assert [loss for client in clients for loss in client.lost] == []
     assert all(client.answered > 1 for client in clients)
     assert all(client.told_to_close for client in clients)
+    assert [client.ended for client in sockets] == ["1001"] * 4
+    assert all(client.echoed for client in sockets)
 
 
 def test_not_ready_at_once_but_alive_and_serving(start_server: StartServer) -> None:
@@ -123,14 +161,34 @@ def test_what_does_not_finish_in_time_is_cut_off(start_server: StartServer) -> N
         assert server.terminate() == 0
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal(start_server: StartServer, second: signal.Signals) -> None:
-    """SIGINT cuts the grace period short; another SIGTERM changes nothing."""
-    server = start_server(ECHO_GRACE_SECONDS="60" if second is signal.SIGINT else "1")
+def test_a_second_sigterm_changes_nothing(start_server: StartServer) -> None:
+    server = start_server(ECHO_GRACE_SECONDS="3", ECHO_DRAIN_SECONDS="1")
+    started = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert requests.get(f"{server.url}/hello", timeout=5).status_code == 200, "the grace period goes on"
+    assert server.process.wait(15) == 0
+    assert time.monotonic() - started >= 3
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGQUIT])
+def test_another_signal_cuts_the_grace_period_short(
+    start_server: StartServer, second: signal.Signals
+) -> None:
+    server = start_server(ECHO_GRACE_SECONDS="60", ECHO_DRAIN_SECONDS="60")
     server.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     server.process.send_signal(second)
     assert server.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGQUIT])
+def test_sigint_ends_at_once(start_server: StartServer, first: signal.Signals) -> None:
+    server = start_server(ECHO_GRACE_SECONDS="60", ECHO_DRAIN_SECONDS="60")
+    server.process.send_signal(first)
+    assert server.process.wait(15) == 0
 
 
 def test_no_worker_outlives_a_killed_parent(start_server: StartServer) -> None:
