@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 
 import boto3
 import uvloop
 
-from bench.echo import Round, echo_request, load
+from bench.echo import Round, echo_request, load, print_table
 
 
 def targets(endpoint: str) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -58,12 +57,7 @@ def main() -> None:
             if number:
                 results.append(measured)
     print(f"{options.connections} connections, median of {options.rounds} rounds of {options.seconds:g} s")
-    print(f"{'way':22} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    for name, results in rounds.items():
-        rate = statistics.median(result.rate for result in results)
-        p50 = statistics.median(result.percentile(50) for result in results)
-        p99 = statistics.median(result.percentile(99) for result in results)
-        print(f"{name:22} {rate:10,.0f} {p50:8.2f} {p99:8.2f}")
+    print_table("way", rounds)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -121,6 +122,17 @@ def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server did not start; run `python -m app serve` to see why")
 
 
+def print_table(first: str, rounds: Mapping[str, list[Round]]) -> None:
+    """Print the median round of each row; `first` is the first column's heading."""
+    width = max(len(name) for name in [first, *rounds]) + 2
+    print(f"{first:{width}} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}")
+    for name, results in rounds.items():
+        rate = statistics.median(result.rate for result in results)
+        p50 = statistics.median(result.percentile(50) for result in results)
+        p99 = statistics.median(result.percentile(99) for result in results)
+        print(f"{name:{width}} {rate:10,.0f} {p50:8.2f} {p99:8.2f}")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.echo", description=__doc__.splitlines()[0])
@@ -187,12 +199,7 @@ def measure(port: int, token: str, options: argparse.Namespace) -> None:
         f"{options.connections} connections, 1 worker, "
         f"median of {options.rounds} rounds of {options.seconds:g} s"
     )
-    print(f"{'route':20} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    for name, results in rounds.items():
-        rate = statistics.median(result.rate for result in results)
-        p50 = statistics.median(result.percentile(50) for result in results)
-        p99 = statistics.median(result.percentile(99) for result in results)
-        print(f"{name:20} {rate:10,.0f} {p50:8.2f} {p99:8.2f}")
+    print_table("route", rounds)
 
 
 if __name__ == "__main__":
