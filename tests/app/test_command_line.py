@@ -77,11 +77,12 @@ def test_the_life_of_a_token(request: pytest.FixtureRequest, tmp_path: Path, bac
     assert "'nope'" in missing.stderr
 
 
-def test_an_unreachable_store_is_one_line() -> None:
+@pytest.mark.parametrize("region", ["AWS_DEFAULT_REGION", "AWS_REGION"])
+def test_an_unreachable_store_is_one_line(region: str) -> None:
     result = run_app(
         "token", "list", ECHO_STORE="dynamodb", ECHO_STORE_TIMEOUT_SECONDS="0.2",
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}", AWS_DEFAULT_REGION="us-east-1",
-        AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x",
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+        AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", **{region: "us-east-1"},
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.startswith("error: DynamoDB table echo-room: ")

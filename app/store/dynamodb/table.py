@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ class Table:
         try:
             self._client: DynamoDBClient = boto3.client(
                 "dynamodb",
+                # What every other AWS SDK reads first, and boto3 not at all; without it, boto3's own ways.
+                region_name=os.environ.get("AWS_REGION") or None,
                 config=Config(
                     connect_timeout=timeout,
                     read_timeout=timeout,
