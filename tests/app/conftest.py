@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 import requests
 
+from app.settings import load
+from app.store import Store, open_store
 from tests.app.servers import AWS, Server, StartServer, clean_environment, free_port, start, stop
 
 
@@ -109,3 +111,31 @@ def dynamodb_environment(dynamodb_endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": dynamodb_endpoint,
         **AWS,
     }
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def open_again(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Store]]:
+    """A function that opens the store under test, each time anew."""
+    environment = {"ECHO_SQLITE_PATH": str(tmp_path / "store.sqlite3"), "ECHO_STORE_TIMEOUT_SECONDS": "5"}
+    if request.param == "dynamodb":
+        variables = request.getfixturevalue("dynamodb_environment")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        environment |= {name: value for name, value in variables.items() if name.startswith("ECHO_")}
+    opened: list[Store] = []
+
+    def opener() -> Store:
+        opened.append(open_store(load(environment)))
+        return opened[-1]
+
+    yield opener
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_again: Callable[[], Store]) -> Store:
+    """The store under test, opened once; both backends in turn."""
+    return open_again()

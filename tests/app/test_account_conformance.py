@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,32 +39,6 @@ from app.store.records import (
 
 NOW = 1_900_000_000
 OpenStore = Callable[[], Store]
-
-
-@pytest.fixture(params=["sqlite", "dynamodb"])
-def open_again(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OpenStore]:
-    environment = {"ECHO_SQLITE_PATH": str(tmp_path / "store.sqlite3"), "ECHO_STORE_TIMEOUT_SECONDS": "5"}
-    if request.param == "dynamodb":
-        variables = request.getfixturevalue("dynamodb_environment")
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        environment |= {name: value for name, value in variables.items() if name.startswith("ECHO_")}
-    opened: list[Store] = []
-
-    def opener() -> Store:
-        opened.append(open_store(load(environment)))
-        return opened[-1]
-
-    yield opener
-    for store in opened:
-        store.close()
-
-
-@pytest.fixture
-def store(open_again: OpenStore) -> Store:
-    return open_again()
 
 
 def account(account_id: str = "a1", **changes: object) -> Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,33 +14,6 @@ from app.settings import load
 from app.store import Account, Conflict, Store, StoreUnavailable, TokenRecord, open_store
 
 OpenStore = Callable[[], Store]
-
-
-@pytest.fixture(params=["sqlite", "dynamodb"])
-def open_again(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OpenStore]:
-    """A function that opens the store under test, each time anew."""
-    environment = {"ECHO_SQLITE_PATH": str(tmp_path / "tokens.sqlite3")}
-    if request.param == "dynamodb":
-        variables = request.getfixturevalue("dynamodb_environment")
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        environment |= {name: value for name, value in variables.items() if name.startswith("ECHO_")}
-    opened: list[Store] = []
-
-    def opener() -> Store:
-        opened.append(open_store(load(environment)))
-        return opened[-1]
-
-    yield opener
-    for store in opened:
-        store.close()
-
-
-@pytest.fixture
-def store(open_again: OpenStore) -> Store:
-    return open_again()
 
 
 def record(number: int = 1, **changes: object) -> TokenRecord:
