@@ -99,15 +99,8 @@ def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[s
 
 def _empty_repositories(cloud: Cloud, terminal: Terminal, stack: Stack, logical_ids: list[str]) -> None:
     """Delete the images of the stack's repositories: CloudFormation refuses to delete a filled one."""
-    pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.id)
-    names = [
-        item["PhysicalResourceId"]
-        for page in pages
-        for item in page["StackResourceSummaries"]
-        if item["LogicalResourceId"] in logical_ids
-        and item.get("PhysicalResourceId")
-        and not item["ResourceStatus"].startswith("DELETE_")
-    ]
+    there = stacks.resources(cloud, stack.id)
+    names = [resource.physical_id for resource in there if resource.logical_id in logical_ids]
     for name in names:
         images = [
             image

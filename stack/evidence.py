@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stack import stacks
 from stack.clients import Cloud
 
 LOG_LINES = 20
@@ -73,29 +74,17 @@ class Collector:
         self._old |= set(self.evidence.stopped)
         self.evidence = Evidence()
 
-    def _resources(self, kind: str) -> list[str]:
-        pages = self._cloud.cloudformation.get_paginator("list_stack_resources").paginate(
-            StackName=self._stack_id
-        )
-        return [
-            item["PhysicalResourceId"]
-            for page in pages
-            for item in page["StackResourceSummaries"]
-            if item["ResourceType"] == kind
-            and item.get("PhysicalResourceId")
-            and not item["ResourceStatus"].startswith("DELETE_")
-        ]
-
     def _look(self) -> None:
-        clusters = self._resources("AWS::ECS::Cluster")
-        services = self._resources("AWS::ECS::Service")
+        found = stacks.resources(self._cloud, self._stack_id)
+        clusters = stacks.of_type(found, "AWS::ECS::Cluster")
+        services = stacks.of_type(found, "AWS::ECS::Service")
         if not clusters or not services:
             return
         cluster = clusters[0]
         self._look_at_service(cluster, services[0])
         for task in self._stopped_tasks(cluster):
-            self._note_task(task)
-        for group in self._resources("AWS::ElasticLoadBalancingV2::TargetGroup"):
+            self._note_task(task, stacks.of_type(found, "AWS::Logs::LogGroup"))
+        for group in stacks.of_type(found, "AWS::ElasticLoadBalancingV2::TargetGroup"):
             self._look_at_targets(group)
 
     def _look_at_service(self, cluster: str, service: str) -> None:
@@ -118,7 +107,7 @@ class Collector:
             if fresh:
                 yield from self._cloud.ecs.describe_tasks(cluster=cluster, tasks=fresh)["tasks"]
 
-    def _note_task(self, task: Any) -> None:
+    def _note_task(self, task: Any, log_groups: list[str]) -> None:
         key = task["taskArn"].rsplit("/", 1)[-1]
         known = self.evidence.stopped.get(key)
         if known is None and len(self.evidence.stopped) >= _MAX_TASKS:
@@ -140,10 +129,10 @@ class Collector:
         self.evidence.stopped[key] = noted
         # The driver may still be flushing when the task is first seen: look until there are lines.
         if not noted.log:
-            noted.log = self._log_tail(key)
+            noted.log = self._log_tail(key, log_groups)
 
-    def _log_tail(self, task_id: str) -> list[str]:
-        for group in self._resources("AWS::Logs::LogGroup"):
+    def _log_tail(self, task_id: str, log_groups: list[str]) -> list[str]:
+        for group in log_groups:
             pages = self._cloud.logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
             for page in pages:
                 for stream in page["logStreams"]:

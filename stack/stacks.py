@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -84,6 +84,31 @@ def describe_all(cloud: Cloud) -> dict[str, Stack | None]:
     """Look at every stack of the environment, by its short name, in deployment order."""
     environment = cloud.environment
     return {stack: describe(cloud, environment.stack_name(stack)) for stack in environment.stacks}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that a stack has now."""
+
+    logical_id: str
+    type: str
+    physical_id: str
+
+
+def resources(cloud: Cloud, stack_id: str) -> list[Resource]:
+    """List what a stack has: not what is still without a physical id, nor what goes or went."""
+    pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    return [
+        Resource(item["LogicalResourceId"], item["ResourceType"], item["PhysicalResourceId"])
+        for page in pages
+        for item in page["StackResourceSummaries"]
+        if item.get("PhysicalResourceId") and not item["ResourceStatus"].startswith("DELETE_")
+    ]
+
+
+def of_type(found: Iterable[Resource], kind: str) -> list[str]:
+    """Physical ids of the resources of one type."""
+    return [resource.physical_id for resource in found if resource.type == kind]
 
 
 def outputs(cloud: Cloud) -> dict[str, Mapping[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from stack import stacks
 from stack.clients import Cloud
 from stack.stacks import Stack
 
@@ -42,12 +43,9 @@ def describe(cloud: Cloud, found: dict[str, Stack | None]) -> list[Service]:
 
 
 def _of_stack(cloud: Cloud, stack: Stack) -> list[Service]:
-    names: dict[str, list[str]] = {}
-    for page in cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.id):
-        for item in page["StackResourceSummaries"]:
-            if item.get("PhysicalResourceId") and not item["ResourceStatus"].startswith("DELETE_"):
-                names.setdefault(item["ResourceType"], []).append(item["PhysicalResourceId"])
-    clusters, arns = names.get("AWS::ECS::Cluster", []), names.get("AWS::ECS::Service", [])
+    found = stacks.resources(cloud, stack.id)
+    clusters = stacks.of_type(found, "AWS::ECS::Cluster")
+    arns = stacks.of_type(found, "AWS::ECS::Service")
     if not clusters or not arns:
         return []
     answer = cloud.ecs.describe_services(cluster=clusters[0], services=arns)

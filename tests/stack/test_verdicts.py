@@ -94,12 +94,11 @@ def test_ecs_the_balancer_and_the_log_are_collected(cloud):
     ]
     cloudformation, ecs = _stubbed(cloud, "cloudformation"), _stubbed(cloud, "ecs")
     elbv2, logs = _stubbed(cloud, "elbv2"), _stubbed(cloud, "logs")
-    for _ in range(4):
-        # Two pages, so that both are read.
-        cloudformation.add_response(
-            "list_stack_resources", {"StackResourceSummaries": summaries[:2], "NextToken": "more"}
-        )
-        cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": summaries[2:]})
+    # Two pages, so that both are read; once a look, however much is looked at.
+    cloudformation.add_response(
+        "list_stack_resources", {"StackResourceSummaries": summaries[:2], "NextToken": "more"}
+    )
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": summaries[2:]})
     ecs.add_response(
         "describe_services",
         {"services": [{"events": [{"message": "(service s) is unable to start"}], "deployments": []}]},
