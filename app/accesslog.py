@@ -54,7 +54,7 @@ class AccessLog:
         """Note one request: `seconds` it took, `sent` bytes of body."""
         if not self._enabled:
             return
-        if status < 400 and self._sample < 1 and random.random() >= self._sample:  # noqa: S311
+        if status < 400 and self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - a sample
             return
         trace = request.headers.get(b"x-amzn-trace-id")
         route, path = request.route, request.scope["path"]

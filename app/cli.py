@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options, settings_module.load())
     except SettingsError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)  # noqa: T201
+            print(f"error: {line}", file=sys.stderr)
         return 2
     except (CommandError, StoreError) as error:
         return fail(str(error))

@@ -7,7 +7,7 @@ import http.client
 from app.settings import Settings
 
 # The wildcard addresses are for listening only.
-_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asks, binds nothing
 
 
 def check(settings: Settings, timeout: float = 3.0) -> str | None:

@@ -171,4 +171,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder) / "picture")
         PICTURE.write_bytes(with_digest((Path(folder) / "picture.png").read_bytes()))
-    print(f"Drew {PICTURE.relative_to(ROOT)}")  # noqa: T201
+    print(f"Drew {PICTURE.relative_to(ROOT)}")

@@ -17,7 +17,7 @@ class CommandError(Exception):
 
 def say(text: str) -> None:
     """Print a line of a command's result."""
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 def say_json(value: object) -> None:
@@ -27,7 +27,7 @@ def say_json(value: object) -> None:
 
 def fail(message: str) -> int:
     """Print an error, and return the exit code for it."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"error: {message}", file=sys.stderr)
     return 1
 
 

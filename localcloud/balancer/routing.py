@@ -66,7 +66,7 @@ def target_group(action: dict[str, Any]) -> str | None:
         weights = [1]
     if not any(weights):
         return None
-    chosen: str = random.choices(groups, weights)[0]["TargetGroupArn"]  # noqa: S311
+    chosen: str = random.choices(groups, weights)[0]["TargetGroupArn"]  # noqa: S311 - weights
     return chosen
 
 

@@ -29,7 +29,7 @@ def free_address(ports: list[int]) -> tuple[str, dict[int, int]]:
     environment value that is exactly a container port is then replaced as well.
     """
     for _ in range(200):
-        address = f"127.1.{random.randint(0, 254)}.{random.randint(1, 254)}"  # noqa: S311
+        address = f"127.1.{random.randint(0, 254)}.{random.randint(1, 254)}"  # noqa: S311 - an address
         try:
             for port in ports or [0]:
                 with socket.socket() as probe:
@@ -83,7 +83,7 @@ class ProcessContainer:
         merged.update(environment)
         moved = {str(old): str(new) for old, new in ports.items() if old != new}
         merged = {
-            name: address if value == "0.0.0.0" else moved.get(value, value)  # noqa: S104
+            name: address if value == "0.0.0.0" else moved.get(value, value)  # noqa: S104 - replaced
             for name, value in merged.items()
         }
         merged.pop("PYTHONHOME", None)
