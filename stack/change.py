@@ -21,6 +21,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
     _check_name_is_free(cloud, name)
     known = {stack: state.outputs for stack, state in found.items()}
     environment = cloud.environment
+    stacks.check_rules(environment, known)
     image = ""
     if any(IMAGE_PARAMETER in template.parameters for template in environment.templates.values()):
         image = pin.ensure(cloud, known, runtime, terminal)

@@ -23,6 +23,7 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Create the environment's missing stacks; return the exit code. Raises a ToolError when one fails."""
     environment = cloud.environment
     begun = time.monotonic()
+    stacks.check_rules(environment, {})
     if runtime == "container":
         # Asked for by name: without an engine nothing is even started.
         pin.choose(cloud, runtime, terminal)
@@ -92,6 +93,7 @@ def _create(
     if existing:
         remove_leftover(cloud, terminal, name, existing)
     known = stacks.outputs(cloud)
+    stacks.check_rules(environment, known)
     image = ""
     if IMAGE_PARAMETER in environment.templates[name].parameters:
         image = pin.ensure(cloud, known, runtime, terminal)

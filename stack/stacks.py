@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from stack import rules
 from stack.clients import Cloud
 from stack.environment import IMAGE_PARAMETER, Environment
 from stack.errors import ToolError
+from stack.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, TagTypeDef
@@ -151,6 +153,28 @@ def wired(
                 f"Create the stacks before it first: make create ENV={environment.name}",
             )
     return values
+
+
+def check_rules(environment: Environment, known: Mapping[str, Mapping[str, str]]) -> None:
+    """Evaluate the Rules of all templates; raise a usage ToolError that names what each broken one is about.
+
+    `known` holds the outputs of the stacks that exist: what needs one of the others is left for later.
+    """
+    mistakes = Mistakes(environment.file)
+    for stack, template in environment.templates.items():
+        values = dict(environment.parameters[stack])
+        earlier = environment.stacks[: environment.stacks.index(stack)]
+        for name, parameter in template.parameters.items():
+            to_come = any(name in environment.templates[one].outputs and one not in known for one in earlier)
+            if name in values or to_come or name == IMAGE_PARAMETER:
+                continue
+            source = next((known[one] for one in reversed(earlier) if name in known.get(one, {})), {})
+            value = source.get(name, parameter.default)
+            if value is not None:
+                values[name] = value
+        for broken in rules.broken(template, values, environment.region):
+            mistakes.add(f"[parameters.{stack}] {broken.about}", broken.description)
+    mistakes.check()
 
 
 def as_parameters(values: Mapping[str, str]) -> list[ParameterTypeDef]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from stack.errors import nearest, usage
+from stack.errors import usage
+from stack.parameters import Parameter, declared
 
-# CreateChangeSet takes no longer TemplateBody (characters beyond that go through a bucket).
+# CreateChangeSet takes no longer TemplateBody, in bytes (a longer one goes through a bucket).
 MAX_BODY = 51_200
 
 
@@ -52,28 +53,6 @@ def parse(body: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A template parameter's declaration."""
-
-    name: str
-    type: str
-    default: str | None
-    no_echo: bool
-    allowed: tuple[str, ...]
-    pattern: str | None
-
-    def refusal(self, value: str) -> str:
-        """Say why CloudFormation would refuse `value`, or return an empty string."""
-        if self.allowed and value not in self.allowed:
-            return f'"{value}" is not one of {", ".join(self.allowed)}{nearest(value, self.allowed)}'
-        if self.type == "Number" and not re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return f'"{value}" is not a number'
-        if self.pattern and not re.fullmatch(self.pattern, value):
-            return f'"{value}" does not match {self.pattern}'
-        return ""
-
-
-@dataclass(frozen=True)
 class Resource:
     """A resource of a template. `description` is its `Metadata: Description:`, or its type in words."""
 
@@ -85,33 +64,19 @@ class Resource:
 
 @dataclass(frozen=True)
 class Template:
-    """One file of cloudformation/."""
+    """One file of cloudformation/, with what the environment file puts into its text.
+
+    `body` is the text that is sent, `document` the same as plain dictionaries.
+    """
 
     stack: str
     file: Path
     body: str
+    document: Mapping[str, Any]
     description: str
     parameters: Mapping[str, Parameter]
     resources: Mapping[str, Resource]
     outputs: tuple[str, ...]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def _parameter(name: str, declared: Mapping[str, Any]) -> Parameter:
-    default = declared.get("Default")
-    return Parameter(
-        name=name,
-        type=str(declared.get("Type", "String")),
-        default=None if default is None else _text(default),
-        no_echo=_text(declared.get("NoEcho", False)).lower() == "true",
-        allowed=tuple(_text(value) for value in declared.get("AllowedValues", ())),
-        pattern=declared.get("AllowedPattern"),
-    )
 
 
 def in_words(resource_type: str) -> str:
@@ -124,24 +89,30 @@ def in_words(resource_type: str) -> str:
     return f"{service} {words}".strip()
 
 
-def _resource(logical_id: str, declared: Mapping[str, Any]) -> Resource:
-    kind = str(declared.get("Type", ""))
-    metadata = declared.get("Metadata")
+def _resource(logical_id: str, found: Mapping[str, Any]) -> Resource:
+    kind = str(found.get("Type", ""))
+    metadata = found.get("Metadata")
     words = metadata.get("Description") if isinstance(metadata, dict) else None
     return Resource(
         logical_id=logical_id,
         type=kind,
         description=str(words) if words else in_words(kind),
-        retained=declared.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate", "Snapshot"),
+        retained=found.get("DeletionPolicy") in ("Retain", "RetainExceptOnCreate", "Snapshot"),
     )
 
 
-def load(stack: str, file: Path) -> Template:
-    """Read the template of `stack`. Raises a usage ToolError that names file and line."""
+def read(file: Path) -> str:
+    """Read a template's text. Raises a usage ToolError that names the file."""
     try:
-        body = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise usage(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise usage(f"{file}: is not UTF-8: {error}") from error
+
+
+def make(stack: str, file: Path, body: str) -> Template:
+    """Make the template of `stack` from its text. Raises a usage ToolError that names file and line."""
     try:
         document = parse(body)
     except yaml.YAMLError as error:
@@ -149,17 +120,18 @@ def load(stack: str, file: Path) -> Template:
     resources = document.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise usage(f"{file}: has no Resources, so it is no template")
-    if len(body) > MAX_BODY:
+    if len(body.encode()) > MAX_BODY:
         raise usage(
-            f"{file}: has {len(body)} characters; CloudFormation takes {MAX_BODY} at most",
+            f"{file}: has {len(body.encode())} bytes; CloudFormation takes {MAX_BODY} at most",
             "Split it into two stacks.",
         )
     return Template(
         stack=stack,
         file=file,
         body=body,
+        document=document,
         description=str(document.get("Description", "")),
-        parameters={name: _parameter(name, value) for name, value in document.get("Parameters", {}).items()},
+        parameters={name: declared(name, value) for name, value in document.get("Parameters", {}).items()},
         resources={name: _resource(name, value) for name, value in resources.items()},
         outputs=tuple(document.get("Outputs", {})),
     )

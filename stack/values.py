@@ -10,9 +10,9 @@ from typing import Any
 
 from stack import templates
 from stack.clients import Cloud
+from stack.parameters import HIDDEN
 from stack.stacks import Stack
 
-HIDDEN = "****"
 _IN_TEXT = re.compile(r"\$\{([^!{}]+)\}")
 
 
