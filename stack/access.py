@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from stack import stacks
 from stack.clients import Cloud
-from stack.errors import ToolError
+from stack.environment import TokenCommands
+from stack.errors import ToolError, usage
 
 _SECONDS = 60
 _OUTPUT = re.compile(r"\{([^{}.]+)\.([^{}.]+)\}")
@@ -27,11 +28,20 @@ class Token:
     expires_at: str | None
 
 
-def create(cloud: Cloud, name: str) -> Token:
-    """Make a token called `name`. Raises a ToolError with the command's own words."""
+def require(cloud: Cloud) -> TokenCommands:
+    """Return the environment's token commands; raise a usage ToolError where it has none."""
     commands = cloud.environment.token
     if commands is None:
-        raise ToolError(f"{cloud.environment.file} has no [token] table, so no token can be made.")
+        raise usage(
+            f"{cloud.environment.file} has no [token] table, so no token can be made.",
+            "Tokens are the echo service's; an environment without it has none.",
+        )
+    return commands
+
+
+def create(cloud: Cloud, name: str) -> Token:
+    """Make a token called `name`. Raises a ToolError with the command's own words."""
+    commands = require(cloud)
     said = _run(cloud, commands.create, {"name": name}, "Making a token")
     try:
         made = json.loads(said)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from stack import changesets, create, endpoint, gate, review, stacks, values
-from stack.change import names_hint
+from stack import changesets, create, endpoint, gate, protection, review, stacks, values
+from stack.change import names_hint, pending_names
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
 from stack.stacks import Stack
@@ -47,14 +47,18 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
         chosen.append((change_set, stack))
     if not chosen and executed:
         raise refused(f"The change {name} was executed already ({', '.join(executed)}). Nothing was done.")
-    if not chosen:
+    differ = protection.differing(cloud, there.values())
+    if not chosen and (not differ or pending_names(cloud)):
         raise refused(
             f"{environment.name} has no change set {name} to approve. Nothing was done.", names_hint(cloud)
         )
     gate.check(rows, replace, f"make approve ENV={environment.name} NAME={name}")
-    listed = ", ".join(change_set.stack for change_set, _ in chosen)
+    listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the termination protection"])
     if terminal.asks and not yes:
-        review.show(terminal, rows)
+        if rows:
+            review.show(terminal, rows)
+        if differ:
+            terminal.say(protection.in_words(cloud, differ))
         click.confirm(f"Change {listed} of {environment.name} now?", abort=True, err=True)
     for number, (change_set, stack) in enumerate(chosen):
         if number:
@@ -62,6 +66,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
         outcome = create.operate(cloud, terminal, change_set.stack, stack, "Updating", change_set)
         if outcome.status not in _SETTLED:
             create.fail(cloud, terminal, change_set.stack, "update", outcome)
+    protection.follow(cloud, terminal)
     terminal.say(f"The change {name} is done: {listed}", "bold green")
     return OK
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from stack import changesets, endpoint, gate, review, stacks, values
+from stack import changesets, endpoint, gate, protection, review, stacks, values
 from stack.clients import Cloud
-from stack.environment import IMAGE_PARAMETER
 from stack.errors import OK, ToolError, refused
 from stack.image import pin
 from stack.review import Row
@@ -16,6 +15,7 @@ from stack.terminal import Terminal
 
 def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_json: bool) -> int:
     """Make the change sets called `name`, print them and return the exit code. No change is a success."""
+    pin.check_runtime(cloud.environment, runtime)
     endpoint.present(cloud, terminal)
     found = _complete(cloud)
     _check_name_is_free(cloud, name)
@@ -23,7 +23,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
     environment = cloud.environment
     stacks.check_rules(environment, known)
     image = ""
-    if any(IMAGE_PARAMETER in template.parameters for template in environment.templates.values()):
+    if any(environment.builds_for(stack) for stack in environment.stacks):
         image = pin.ensure(cloud, known, runtime, terminal)
     made: list[changesets.ChangeSet] = []
     rows: list[Row] = []
@@ -44,7 +44,8 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
         for change_set in made:
             changesets.delete(cloud, change_set)
         raise
-    _print(cloud, terminal, name, made, rows, as_json)
+    differ = protection.differing(cloud, found.values())
+    _print(cloud, terminal, name, made, rows, differ, as_json)
     return OK
 
 
@@ -80,6 +81,7 @@ def _print(
     name: str,
     made: list[changesets.ChangeSet],
     rows: list[Row],
+    differ: list[Stack],
     as_json: bool,
 ) -> None:
     environment = cloud.environment
@@ -92,15 +94,18 @@ def _print(
                 "change_sets": {change_set.stack: change_set.id for change_set in made},
                 "changes": review.as_data(rows),
                 "needs_replace": [row.logical_id for row in dangers],
+                "termination_protection": {stack.name: not stack.protected for stack in differ},
             }
         )
         return
-    if not made:
+    if not made and not differ:
         terminal.result("Nothing to change: the stacks are as the files say.")
         return
+    if differ:
+        terminal.result(protection.in_words(cloud, differ))
     if rows:
         review.show(terminal, rows)
-    else:
+    elif made:
         terminal.result("Only the stacks' own settings (outputs, tags) change.")
     for row in dangers:
         terminal.notice(
@@ -136,8 +141,12 @@ def reject(cloud: Cloud, terminal: Terminal, name: str) -> int:
 
 def names_hint(cloud: Cloud) -> str:
     """Say which change sets wait for approval, or how to make one."""
-    environment = cloud.environment
-    names = sorted({name for stack in environment.stacks for name in changesets.pending_names(cloud, stack)})
-    if names:
+    if names := pending_names(cloud):
         return f"Waiting for approval: {', '.join(names)}"
-    return f"Make one first: make change ENV={environment.name} NAME=my-change"
+    return f"Make one first: make change ENV={cloud.environment.name} NAME=my-change"
+
+
+def pending_names(cloud: Cloud) -> list[str]:
+    """Names of the changes that wait for approval."""
+    stack_names = cloud.environment.stacks
+    return sorted({name for stack in stack_names for name in changesets.pending_names(cloud, stack)})

@@ -75,7 +75,8 @@ def make(
         TemplateBody=environment.templates[stack].body,
         Parameters=stacks.as_parameters(values),
         Tags=stacks.as_tags(environment),
-        Capabilities=["CAPABILITY_IAM"],
+        Capabilities=environment.templates[stack].capabilities,
+        **stacks.acting_role(environment),
         Description=f"{kind.lower()} {stack} of {environment.name}",
     )
     deadline = time.monotonic() + _WAIT_SECONDS

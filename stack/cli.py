@@ -184,6 +184,7 @@ def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     """Make an API token. It is shown this once."""
     if not name:
         raise usage("A token needs a name.", "Give it one: NAME=laptop (or --name laptop).")
+    access.require(cloud)
     endpoint.present(cloud, terminal)
     made = access.create(cloud, name)
     terminal.result(f"export TOKEN={made.token}")
@@ -208,6 +209,7 @@ def _image(ctx: click.Context, base_image: str | None) -> int:
 @_runtime
 def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Build the working tree's image and push it to the environment's repository, unless it is there."""
+    pin.check_builds(cloud.environment, "There is nothing to push")
     endpoint.present(cloud, terminal)
     terminal.result(pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
     return OK

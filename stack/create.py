@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import shlex
+import ssl
 import time
 from datetime import UTC, datetime
 
-from stack import access, changesets, endpoint, stacks, verdict, web
+from stack import access, address, changesets, endpoint, protection, stacks, verdict
+from stack.address import Address
 from stack.clients import Cloud
-from stack.environment import IMAGE_PARAMETER
 from stack.errors import OK, REFUSED, ToolError
 from stack.image import pin
 from stack.progress import Follower, Outcome
@@ -24,6 +26,7 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     environment = cloud.environment
     begun = time.monotonic()
     stacks.check_rules(environment, {})
+    pin.check_runtime(environment, runtime)
     if runtime == "container":
         # Asked for by name: without an engine nothing is even started.
         pin.choose(cloud, runtime, terminal)
@@ -34,7 +37,7 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
         return _exists(cloud, terminal, started)
     for name in missing:
         _check_state(cloud, found[name])
-    if any(IMAGE_PARAMETER in environment.templates[name].parameters for name in missing):
+    if any(environment.builds_for(name) for name in missing):
         # Known now rather than after minutes: an image needs an engine.
         pin.choose(cloud, runtime, terminal)
     there = [name for name in environment.stacks if name not in missing]
@@ -71,17 +74,18 @@ def _check_state(cloud: Cloud, stack: Stack | None) -> None:
 def _exists(cloud: Cloud, terminal: Terminal, started: bool) -> int:
     """Deal with an environment that is complete: fine when this call brought its endpoint back."""
     name = cloud.environment.name
-    url = stacks.url(stacks.outputs(cloud))
+    service = address.find(cloud, stacks.describe_all(cloud))
     if started:
-        if url:
-            _wait_until_reachable(url, terminal)
+        if service:
+            _wait_until_reachable(service, terminal)
         terminal.say(f"{name} is back, as it was", "bold green")
     else:
         terminal.say(f"{name} exists already and is complete; nothing was changed.")
-    if url:
-        terminal.result(f"export URL={url}")
-    terminal.say(f"A token to call it with:  make token ENV={name} NAME=me")
-    terminal.say(f"Test it:                  make test ENV={name}")
+    if service:
+        terminal.result(f"export URL={service.url}")
+        if cloud.environment.token:
+            terminal.say(f"A token to call it with:  make token ENV={name} NAME=me")
+        terminal.say(f"Test it:                  make test ENV={name}")
     terminal.say(f"Change it:                make change ENV={name} NAME=my-change")
     return OK if started else REFUSED
 
@@ -95,7 +99,7 @@ def _create(
     known = stacks.outputs(cloud)
     stacks.check_rules(environment, known)
     image = ""
-    if IMAGE_PARAMETER in environment.templates[name].parameters:
+    if environment.builds_for(name):
         image = pin.ensure(cloud, known, runtime, terminal)
     values = stacks.wired(environment, name, known, image)
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -110,6 +114,7 @@ def _create(
     outcome = operate(cloud, terminal, name, stack, "Creating", change_set)
     if outcome.status != "CREATE_COMPLETE":
         fail(cloud, terminal, name, "create", outcome)
+    protection.follow(cloud, terminal)
 
 
 def operate(
@@ -149,52 +154,58 @@ def remove_leftover(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -
     else:
         terminal.say(f"{stack.name} is {stack.status}, left by a failed creation: deleting it first")
     follower = Follower(cloud, terminal, cloud.environment.templates[name], stack)
-    outcome = follower.follow("Deleting", lambda: _delete(cloud, stack))
+    outcome = follower.follow("Deleting", lambda: stacks.delete(cloud, stack))
     if outcome.status != "DELETE_COMPLETE":
         cause = verdict.first_cause(outcome.events)
         why = f": {cause.logical_id}: {cause.reason}" if cause else ""
         raise ToolError(f"{stack.name} could not be deleted, it is {outcome.status}{why}")
 
 
-def _delete(cloud: Cloud, stack: Stack) -> None:
-    cloud.cloudformation.delete_stack(StackName=stack.id)
-
-
-def _wait_until_reachable(url: str, terminal: Terminal) -> None:
+def _wait_until_reachable(service: Address, terminal: Terminal) -> None:
     deadline = time.monotonic() + _REACHABLE_SECONDS
     said = False
     while True:
         try:
-            answer = web.request("GET", f"{url}/readyz", seconds=5)
+            answer = service.get(service.health_path, seconds=5)
             if answer.status == 200:
                 return
             last = f"it answers {answer.status}"
+        except ssl.SSLCertVerificationError as error:
+            raise ToolError(
+                f"The stacks are complete, but the certificate of {service.url} is not trusted: {error}",
+                'Where a private authority signs it, name that one\'s certificate: [endpoint] ca = "..."',
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             last = str(error) or type(error).__name__
         if time.monotonic() > deadline:
             raise ToolError(
-                f"The stacks are complete, but {url}/readyz does not answer 200: {last}",
+                f"The stacks are complete, but {service.url}{service.health_path} does not answer 200: "
+                f"{last}",
                 "See the targets' health and the service's events in the console, or run make status.",
             )
         if not said:
-            terminal.say(f"Waiting until {url} answers")
+            terminal.say(f"Waiting until {service.url} answers")
             said = True
         time.sleep(0.5)
 
 
 def _hand_over(cloud: Cloud, terminal: Terminal) -> None:
     """Print what one needs to call the service: its URL, a token, a ready line."""
-    url = stacks.url(stacks.outputs(cloud))
-    if not url:
+    service = address.find(cloud, stacks.describe_all(cloud))
+    if not service:
+        terminal.say(f"What it holds and gives:  make outputs ENV={cloud.environment.name}")
         return
-    _wait_until_reachable(url, terminal)
-    terminal.result(f"export URL={url}")
+    _wait_until_reachable(service, terminal)
+    terminal.result(f"export URL={service.url}")
+    verify = f" --cacert {shlex.quote(str(service.ca))}" if service.ca and service.is_https else ""
     if cloud.environment.token is None:
+        terminal.say("It answers. Try it:")
+        terminal.result(f'curl -s{verify} "$URL{service.health_path}"')
         return
     token = access.create(cloud, "first")
     terminal.result(f"export TOKEN={token.token}")
     terminal.say("The token is shown this once. Try it:")
     terminal.result(
-        'curl -s "$URL/echo" -H "Authorization: Bearer $TOKEN" '
+        f'curl -s{verify} "$URL/echo" -H "Authorization: Bearer $TOKEN" '
         "-H 'Content-Type: application/json' -d '{\"str\": \"hello\"}'"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stack import endpoint, stacks, verdict
+from stack import endpoint, protection, stacks, verdict
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
 from stack.progress import Follower
@@ -30,6 +30,7 @@ def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
             f"{running[0].name} is {running[0].status}: an operation is running. Nothing was deleted.",
             f"Wait until it rests: make status ENV={environment.name}",
         )
+    protection.check_deletable(cloud, found.values())
     _confirm(cloud, terminal, found, yes)
     kept: list[str] = []
     for name, stack in reversed(found.items()):
@@ -81,7 +82,7 @@ def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[s
 
     def start() -> None:
         if stack.status != "DELETE_IN_PROGRESS":
-            cloud.cloudformation.delete_stack(StackName=stack.id)
+            stacks.delete(cloud, stack)
 
     outcome = follower.follow("Deleting", start)
     if outcome.status != "DELETE_COMPLETE":

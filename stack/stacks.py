@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -32,6 +32,10 @@ FAILED_CREATION = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DEL
 EMPTY = "REVIEW_IN_PROGRESS"
 
 
+class _ActingRole(TypedDict, total=False):
+    RoleARN: str
+
+
 @dataclass(frozen=True)
 class Stack:
     """A stack as DescribeStacks sees it."""
@@ -45,6 +49,7 @@ class Stack:
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
+    protected: bool = False
 
 
 def missing(error: ClientError) -> bool:
@@ -79,6 +84,7 @@ def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
             item["ParameterKey"]: item.get("ParameterValue", "") for item in one.get("Parameters", [])
         },
         tags={item["Key"]: item["Value"] for item in one.get("Tags", [])},
+        protected=one.get("EnableTerminationProtection", False),
     )
 
 
@@ -180,6 +186,16 @@ def check_rules(environment: Environment, known: Mapping[str, Mapping[str, str]]
 def as_parameters(values: Mapping[str, str]) -> list[ParameterTypeDef]:
     """Turn values into the shape the API takes."""
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def acting_role(environment: Environment) -> _ActingRole:
+    """Give the role that CloudFormation acts with, as the API takes it; nothing where it is the caller's."""
+    return {"RoleARN": environment.role} if environment.role else {}
+
+
+def delete(cloud: Cloud, stack: Stack) -> None:
+    """Start deleting a stack."""
+    cloud.cloudformation.delete_stack(StackName=stack.id, **acting_role(cloud.environment))
 
 
 def as_tags(environment: Environment) -> list[TagTypeDef]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -15,6 +15,8 @@ from stack.parameters import Parameter, declared
 
 # CreateChangeSet takes no longer TemplateBody, in bytes (a longer one goes through a bucket).
 MAX_BODY = 51_200
+# Properties that give an IAM resource a name of one's own.
+_IAM_NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,6 +79,18 @@ class Template:
     parameters: Mapping[str, Parameter]
     resources: Mapping[str, Resource]
     outputs: tuple[str, ...]
+
+    @property
+    def capabilities(self) -> list[Literal["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]]:
+        """What CloudFormation wants said aloud before it makes what this template holds."""
+        identities = [
+            found
+            for found in self.document["Resources"].values()
+            if str(found.get("Type", "")).startswith("AWS::IAM::")
+        ]
+        if any(_IAM_NAMES & (found.get("Properties") or {}).keys() for found in identities):
+            return ["CAPABILITY_NAMED_IAM"]
+        return ["CAPABILITY_IAM"] if identities else []
 
 
 def in_words(resource_type: str) -> str:

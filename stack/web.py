@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,14 +24,21 @@ def request(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     seconds: float = 15.0,
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
     """Send one request on a connection of its own. Raises OSError or http.client.HTTPException.
+
+    A redirect is an answer as any other. `context` says how an HTTPS server is verified; without one, by the
+    system's authorities.
 
     A server that refuses a large body may answer and close before it was sent in full: its answer counts.
     """
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=seconds)
+    connection = (
+        http.client.HTTPSConnection(parts.netloc, timeout=seconds, context=context)
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(parts.netloc, timeout=seconds)
+    )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         try:

@@ -9,11 +9,33 @@ from typing import Literal
 from botocore.exceptions import ClientError
 
 from stack.clients import Cloud
+from stack.environment import Environment
 from stack.errors import ToolError, usage
 from stack.image import container, engine, inputs, process
 from stack.terminal import Terminal
 
 Runtime = Literal["auto", "container", "process"]
+
+
+def check_builds(environment: Environment, what: str) -> None:
+    """Raise a usage ToolError that begins with `what` where no image is built."""
+    if any(environment.builds_for(stack) for stack in environment.stacks):
+        return
+    if environment.container.image:
+        raise usage(
+            f"{what}: {environment.file} names the image to run, [container] image = "
+            f"{environment.container.image}, so nothing is built or pushed.",
+            "Take it out of the file to have the working tree's image built.",
+        )
+    raise usage(
+        f"{what}: none of the stacks of {environment.name} ({', '.join(environment.stacks)}) runs an image."
+    )
+
+
+def check_runtime(environment: Environment, runtime: Runtime) -> None:
+    """Raise a usage ToolError when a kind of image is asked for where none is built."""
+    if runtime != "auto":
+        check_builds(environment, f"RUNTIME={runtime} is of no use")
 
 
 def choose(cloud: Cloud, runtime: Runtime, terminal: Terminal) -> Literal["container", "process"]:
