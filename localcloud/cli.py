@@ -54,6 +54,7 @@ def up(endpoint: Endpoint, state: StateDir) -> None:
     click.echo(
         f"Local cloud {verb} on {answers['endpoint']} (process {answers['pid']}, log {answers['log']})"
     )
+    click.echo(f"Its HTTPS listeners are vouched for by {answers['authority']}")
 
 
 @main.command()
@@ -79,6 +80,7 @@ def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
         "endpoint": endpoint.url,
         "state_dir": str(state.path),
         "log": str(state.log),
+        "authority": str(state.authority),
         "failure": answers.get("failure") if mine else None,
     }
     if as_json:
@@ -91,6 +93,7 @@ def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
         click.echo(
             f"Local cloud runs on {endpoint.url} (process {pid}, state in {state.path}, log {state.log})"
         )
+        click.echo(f"Its HTTPS listeners are vouched for by {state.authority}")
         if report["failure"]:
             click.echo(f"But {report['failure']}", err=True)
     if not mine:

@@ -21,10 +21,9 @@ VERSION = "1.5.33"
 
 #: What the gateway answers for; everything else is refused by MiniStack's router.
 SERVICES = (
-    "cloudformation", "dynamodb", "ec2", "ecr", "ecs", "ecs-metadata", "elasticloadbalancing", "events",
-    "iam",
-    "kms", "logs", "monitoring", "s3", "sns", "sqs", "secretsmanager", "ssm", "sts", "tagging", "wafv2",
-    "route53",
+    "acm", "cloudformation", "dynamodb", "ec2", "ecr", "ecs", "ecs-metadata", "elasticloadbalancing",
+    "events", "iam", "kms", "logs", "monitoring", "route53", "s3", "secretsmanager", "sns", "sqs", "ssm",
+    "sts", "tagging", "wafv2",
 )  # fmt: skip
 
 #: Module below `ministack` -> the names used from it.
@@ -47,8 +46,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_resolve_refs",
     ),
     "services.cloudformation.provisioners": (
-        "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_ec2_apply_tags", "_physical_name",
-        "_property_recreation",
+        "_RESOURCE_HANDLERS", "_STACK_TAG_PROPERTY", "_acm_certificate_create", "_acm_certificate_delete",
+        "_ec2_apply_tags", "_elbv2_listener_create", "_elbv2_listener_delete", "_elbv2_listener_rule_create",
+        "_elbv2_listener_rule_delete", "_elbv2_listener_rule_update", "_elbv2_listener_tls",
+        "_elbv2_listener_update", "_elbv2_merge_attributes", "_elbv2_tags", "_physical_name",
+        "_property_recreation", "_reconcile_tag_list",
     ),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
@@ -62,7 +64,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_ACTION_HANDLERS", "_add_event", "_deploy_stack_async", "_resolve_stack", "_roll_back_operation",
     ),
     "services.cloudformation.helpers": ("_error", "_xml"),
-    "services.cloudwatch": ("_composite_alarms", "_delete_alarms", "_put_composite_alarm"),
+    "services.cloudwatch": ("_alarms", "_composite_alarms", "_delete_alarms", "_put_composite_alarm"),
     "services.ec2": (
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
         "_create_flow_logs", "_create_nat_gateway", "_delete_flow_logs", "_delete_nat_gateway",
@@ -82,13 +84,18 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_refresh_service_state", "_register_task_definition", "_resolve_cluster_name",
         "_resolve_container_secrets", "_resolve_service_ref", "_resolve_task", "_resolve_td_key",
         "run_reentrant", "_run_task", "_sanitize", "_SecretResolutionError", "_services", "_stop_task",
-        "_sync_service_targets", "_tag_resource", "_tags", "_task_capacity", "_task_defs", "_tasks",
+        "_sync_service_targets", "_tag_resource", "_tags", "_task_defs", "_tasks",
         "_untag_resource", "_update_service",
     ),
+    "services.acm": (
+        "_certificates", "_delete_certificate", "_import_certificate", "_request_certificate",
+    ),
+    "services.route53": ("_records", "_zones"),
     "services.waf": ("_associate_web_acl", "_disassociate_web_acl"),
     "services.alb": (
-        "_ACTION_MAP", "_empty", "_error", "_lb_attrs", "_lbs", "_listener_attrs", "_listeners", "_p",
-        "_parse_targets_param", "_rules", "_targets", "_tg_attrs", "_tgs", "_xml",
+        "_ACTION_MAP", "_action_xml", "_empty", "_error", "_lb_attrs", "_lbs", "_listener_attrs",
+        "_listeners", "_p", "_parse_actions", "_parse_targets_param", "_rules", "_tags", "_targets",
+        "_tg_attrs", "_tgs", "_xml",
     ),
     "services.cloudwatch_logs": (
         "_put_log_events",

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import autoscaling, emulator, registry, stacks
+from localcloud import autoscaling, certificates, emulator, registry, stacks
 from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
@@ -70,6 +70,7 @@ async def _serve(state: StateDir, endpoint: Endpoint, cloud_id: str) -> None:
         "id": cloud_id,
         "endpoint": endpoint.url,
         "log": str(state.log),
+        "authority": str(state.authority),
         "emulator": f"MiniStack {emulator.VERSION}",
     }
     async with running(state, endpoint, cloud_id) as saver:
@@ -88,6 +89,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         saver = Saver(state.emulator)
         autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
         registry.install(state.blobs, endpoint)
+        certificates.install(state.certificates)
         parts = beside()
         for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)

@@ -76,6 +76,16 @@ class StateDir:
         """Layers and configurations of container images, by digest."""
         return self.path / "ecr"
 
+    @property
+    def certificates(self) -> Path:
+        """The throwaway certificate authority, and every certificate with its key."""
+        return self.path / "certificates"
+
+    @property
+    def authority(self) -> Path:
+        """What a client trusts to call an HTTPS listener: the authority's certificate."""
+        return self.certificates / "authority.pem"
+
     def read_meta(self) -> dict[str, Any]:
         """The content of cloud.json, `{}` when there is none yet."""
         try:

@@ -32,6 +32,7 @@ async def answer(
     headers = [(b"Content-Length", b"%d" % len(body)), *(extra or [])]
     if settings.server_header:
         headers.insert(0, (b"Server", b"awselb/2.0"))
+    headers += settings.added_headers.items()
     headers.append((b"Connection", b"keep-alive" if keep else b"close"))
     writer.write(render(f"HTTP/1.1 {status} {reason}".encode(), headers) + (b"" if is_head else body))
     await writer.drain()

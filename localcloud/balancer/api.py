@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from localcloud.balancer import records
-from localcloud.balancer.sockets import PortTakenError
 from localcloud.balancer.targets import REASONS, Target
+from localcloud.certificates import NoCertificateError
 
 if TYPE_CHECKING:
     from localcloud.balancer.control import Balancer
@@ -28,7 +28,9 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
     def creating_listener(params: Any) -> Any:
         try:
             return create_listener(params)
-        except PortTakenError as exc:
+        except NoCertificateError as exc:
+            return alb._error("CertificateNotFound", str(exc))
+        except ValueError as exc:
             return alb._error("ValidationError", str(exc))
 
     def creating_lb(params: Any) -> Any:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer import records
+from localcloud.balancer import records, tls
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
 from localcloud.balancer.proxy import Listener
-from localcloud.balancer.sockets import BACKLOG, PortTakenError, bind
+from localcloud.balancer.sockets import BACKLOG, bind
 from localcloud.balancer.targets import REASONS, Group
 
 log = logging.getLogger("localcloud.balancer")
@@ -29,8 +29,11 @@ _SYNC_SECONDS = 0.25
 
 
 class _Running:
-    def __init__(self, port: int, bound: socket.socket) -> None:
-        self.port = port
+    """A listener's socket and server, and what of its record they cannot change any more."""
+
+    def __init__(self, kind: tuple[int, str, str], bound: socket.socket) -> None:
+        self.kind = kind
+        self.port, self.protocol, _ = kind
         self.socket = bound
         self.server: asyncio.Server | None = None
         self.listener: Listener | None = None
@@ -62,17 +65,25 @@ class Balancer:
     # --- listeners ------------------------------------------------------------------------------------------
 
     def listener_stored(self, arn: str, record: dict[str, Any]) -> None:
-        """Bind a new listener's port; any thread. Raises PortTakenError."""
-        if record.get("Protocol", "HTTP") != "HTTP":
-            raise PortTakenError(
-                f"The local cloud serves HTTP listeners only so far, not {record['Protocol']}."
-            )
-        port = int(record["Port"])
+        """Bind a new or changed listener's port; any thread.
+
+        Raises PortTakenError, NoCertificateError, and ValueError for a protocol other than HTTP and HTTPS.
+        """
+        port, protocol = int(record["Port"]), record.get("Protocol", "HTTP")
+        if protocol == "HTTPS":
+            tls.check(record)
+        elif protocol != "HTTP":
+            raise ValueError(f"The local cloud has HTTP and HTTPS listeners, not {protocol}.")
+        kind = (port, protocol, str(record.get("SslPolicy", "")))
         old = self._running.get(arn)
-        if old and old.port == port:
+        if old and old.kind == kind:
             return
+        if old and old.port == port:
+            # The same port cannot be bound twice, not even for a moment.
+            self._close_now(self._running.pop(arn))
+            old = None
         self._free(port)
-        self._running[arn] = running = _Running(port, bind(port))
+        self._running[arn] = running = _Running(kind, bind(port))
         if old:
             self._loop.call_soon_threadsafe(self._close, old)
         self._loop.call_soon_threadsafe(self._open, arn, running)
@@ -108,10 +119,16 @@ class Balancer:
         if self._running.get(arn) is not running:
             return
         running.listener = Listener(lambda: records.listener_settings(arn), self.group)
+        secure = running.protocol == "HTTPS"
+        context = tls.listening_context(lambda: records.listener(arn)) if secure else None
         try:
+            # Known before it serves: closing a socket that the loop still watches would have it watch
+            # whatever gets the same number next.
             running.server = await asyncio.start_server(
-                running.listener.accept, sock=running.socket, limit=HEAD_LIMIT, backlog=BACKLOG
-            )
+                running.listener.accept, sock=running.socket, limit=HEAD_LIMIT, backlog=BACKLOG, ssl=context,
+                start_serving=False,
+            )  # fmt: skip
+            await running.server.start_serving()
         except (OSError, ValueError):
             log.exception("the listener on 127.0.0.1:%d could not be started", running.port)
             if self._running.get(arn) is running:
@@ -121,7 +138,7 @@ class Balancer:
         if self._running.get(arn) is not running:
             self._close(running)
             return
-        log.info("listening on 127.0.0.1:%d", running.port)
+        log.info("listening on 127.0.0.1:%d (%s)", running.port, running.protocol)
 
     def problems(self) -> list[str]:
         """Why listeners do not listen; empty when all do."""
@@ -203,7 +220,7 @@ class Balancer:
             try:
                 self.listener_stored(arn, record)
                 self._problems.pop(arn, None)
-            except PortTakenError as exc:
+            except ValueError as exc:
                 if self._problems.get(arn) != str(exc):
                     log.error("%s", exc)
                 self._problems[arn] = str(exc)

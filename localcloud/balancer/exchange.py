@@ -7,10 +7,20 @@ import secrets
 import time
 
 from localcloud.balancer.answers import answer
-from localcloud.balancer.http import HEAD_LIMIT, PIECE, BadMessageError, Head, read_body, read_head, render
+from localcloud.balancer.http import (
+    HEAD_LIMIT,
+    PIECE,
+    BadMessageError,
+    Head,
+    Headers,
+    read_body,
+    read_head,
+    render,
+)
 from localcloud.balancer.pool import Connection
 from localcloud.balancer.routing import Settings
 from localcloud.balancer.targets import Group, Target
+from localcloud.balancer.tls import TARGET_CONTEXT
 from localcloud.balancer.tunnel import tunnel
 
 #: Requests that may be sent twice without harm (RFC 9110, 9.2.2).
@@ -113,7 +123,8 @@ class Exchange:
 
     async def _connect(self, target: Target) -> Connection:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await asyncio.open_connection(target.id, target.port, limit=HEAD_LIMIT)
+            secure = TARGET_CONTEXT if target.secure else None
+            return await asyncio.open_connection(target.id, target.port, limit=HEAD_LIMIT, ssl=secure)
 
     def _request_head(self) -> bytes:
         settings = self.settings
@@ -246,7 +257,7 @@ class Exchange:
         chunked = not empty and (length is None or length == -1)
         if chunked and self.head.first[2] == b"HTTP/1.0":
             chunked, self.keep = False, False
-        headers = head.end_to_end()
+        headers = self._answer_headers(head)
         if chunked or (self.is_head and length == -1):
             headers.append((b"Transfer-Encoding", b"chunked"))
         self.keep = self.keep and self.uploaded
@@ -273,9 +284,18 @@ class Exchange:
             self.writer.write(b"0\r\n\r\n")
         return reusable
 
+    def _answer_headers(self, head: Head) -> Headers:
+        """The target's fields, with what the listener's attributes put in their place or take away."""
+        settings = self.settings
+        gone = {name.lower() for name in settings.added_headers}
+        if not settings.server_header:
+            gone.add(b"server")
+        kept = [(name, value) for name, value in head.end_to_end() if name.lower() not in gone]
+        return [*kept, *settings.added_headers.items()]
+
     def _upgraded(self, head: Head) -> None:
         headers = [
-            *head.end_to_end(),
+            *self._answer_headers(head),
             (b"Connection", b"upgrade"),
             (b"Upgrade", head.get(b"upgrade") or b""),
         ]

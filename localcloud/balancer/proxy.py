@@ -81,7 +81,8 @@ class Listener:
             await answer(writer, 400, False, settings, is_head)
             return False
         keep = b"close" not in head.tokens(b"connection") and version == b"HTTP/1.1"
-        actions = actions_for(settings.rules, method.decode("latin-1"), target.decode("latin-1"), host)
+        peer = writer.get_extra_info("peername")
+        actions = actions_for(settings.rules, head, str(peer[0] if peer else "127.0.0.1"))
         action = actions[-1] if actions else {}
         if action.get("Type") == "forward":
             arn = target_group(action)

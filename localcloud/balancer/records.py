@@ -7,28 +7,53 @@ from typing import Any
 from localcloud import emulator
 from localcloud.balancer.routing import Settings
 
+#: Listener attributes that put a header into every answer.
+_ADDED_HEADERS = {
+    f"routing.http.response.{name.lower().replace('-', '_')}.header_value": name.encode()
+    for name in (
+        "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers",
+        "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
+        "Strict-Transport-Security", "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options",
+    )
+}  # fmt: skip
+
 
 def alb() -> Any:
     """MiniStack's load balancers."""
     return emulator.module("services.alb")
 
 
+def listener(arn: str) -> dict[str, Any] | None:
+    """The record of a listener."""
+    for key, record in alb()._listeners.all_items():
+        if key[2] == arn:
+            found: dict[str, Any] = record
+            return found
+    return None
+
+
 def listener_settings(arn: str) -> Settings | None:
     """What a listener says now, None when there is no such record."""
     module = alb()
-    record = next((record for key, record in module._listeners.all_items() if key[2] == arn), None)
+    record = listener(arn)
     if record is None:
         return None
     rules = [rule for rule in module._rules.all_values() if rule.get("ListenerArn") == arn]
     of_lb = _attributes(module._lb_attrs, record["LoadBalancerArn"])
     own = _attributes(module._listener_attrs, arn)
+    protocol = record.get("Protocol", "HTTP")
     return Settings(
         port=int(record["Port"]),
-        protocol=record.get("Protocol", "HTTP"),
+        protocol=protocol,
         rules=rules,
         idle_seconds=float(of_lb.get("idle_timeout.timeout_seconds", 60)),
         drop_invalid_headers=of_lb.get("routing.http.drop_invalid_header_fields.enabled") == "true",
         server_header=own.get("routing.http.response.server.enabled", "true") == "true",
+        added_headers={
+            name: own[key].encode()
+            for key, name in _ADDED_HEADERS.items()
+            if own.get(key) and (name != b"Strict-Transport-Security" or protocol == "HTTPS")
+        },
     )
 
 
@@ -48,12 +73,14 @@ def group_settings(arn: str) -> dict[str, Any]:
 
 def in_use(arn: str) -> bool:
     """Whether a listener or rule forwards to the target group."""
-    for rule in alb()._rules.all_values():
-        for action in rule.get("Actions", []):
-            groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
-            if action.get("TargetGroupArn") == arn or any(g.get("TargetGroupArn") == arn for g in groups):
-                return True
-    return False
+    rules = alb()._rules.all_values()
+    return any(arn in target_groups(action) for rule in rules for action in rule.get("Actions", []))
+
+
+def target_groups(action: dict[str, Any]) -> set[str]:
+    """The target groups that an action forwards to, those without weight included."""
+    groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
+    return {group["TargetGroupArn"] for group in (*groups, action) if group.get("TargetGroupArn")}
 
 
 def _attributes(store: Any, arn: str) -> dict[str, str]:

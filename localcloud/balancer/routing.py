@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
 import random
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from localcloud.balancer.http import Head
 
 Rule = dict[str, Any]
 
@@ -21,39 +24,73 @@ class Settings:
     idle_seconds: float
     drop_invalid_headers: bool
     server_header: bool
+    #: What listener attributes put into every answer.
+    added_headers: dict[bytes, bytes] = field(default_factory=dict)
 
 
-def actions_for(rules: list[Rule], method: str, target: str, host: str) -> list[dict[str, Any]]:
-    """The actions of the first rule that matches; the default rule always does.
-
-    Conditions other than path, host and method are not looked at: a rule that has one never matches.
-    """
-    path = urlsplit(target).path if target.startswith("http") else target.split("?", 1)[0]
-    name = host.rsplit(":", 1)[0].lower()
+def actions_for(rules: list[Rule], head: Head, client: str) -> list[dict[str, Any]]:
+    """The actions of the first rule that matches a request from address `client`; the default rule does."""
+    request = _Request(head, client)
 
     def order(rule: Rule) -> tuple[bool, int]:
         last = rule.get("Priority") == "default"
         return last, 0 if last else int(rule["Priority"])
 
     for rule in sorted(rules, key=order):
-        if rule.get("IsDefault") or all(_holds(c, method, path, name) for c in rule.get("Conditions", [])):
+        if rule.get("IsDefault") or all(request.meets(c) for c in rule.get("Conditions", [])):
             actions: list[dict[str, Any]] = rule.get("Actions", [])
             return actions
     return []
 
 
-def _holds(condition: dict[str, Any], method: str, path: str, host: str) -> bool:
-    field = condition.get("Field")
-    values: list[str] = condition.get("Values") or []
-    for key in ("PathPatternConfig", "HostHeaderConfig", "HttpRequestMethodConfig"):
-        values = values or (condition.get(key) or {}).get("Values") or []
-    if field == "path-pattern":
-        return any(fnmatch.fnmatchcase(path, value) for value in values)
-    if field == "host-header":
-        return any(fnmatch.fnmatchcase(host, value.lower()) for value in values)
-    if field == "http-request-method":
-        return method in values
-    return False
+class _Request:
+    """What the conditions of rules look at."""
+
+    def __init__(self, head: Head, client: str) -> None:
+        method, target, _ = head.first
+        self.head, self.client, self.method = head, client, method.decode("latin-1")
+        text = target.decode("latin-1")
+        if text.startswith("http"):
+            parts = urlsplit(text)
+            self.path, query = parts.path, parts.query
+        else:
+            self.path, _, query = text.partition("?")
+        self.parameters = parse_qsl(query, keep_blank_values=True)
+        host = (head.get(b"host") or b"").decode("latin-1")
+        self.host = host.rpartition(":")[0] or host if not host.endswith("]") else host
+
+    def meets(self, condition: dict[str, Any]) -> bool:
+        """Whether a condition holds. One of an unknown kind never does."""
+        field = condition.get("Field")
+        config: dict[str, Any] = next((v for key, v in condition.items() if key.endswith("Config")), {})
+        values = condition.get("Values") or config.get("Values") or []
+        if field == "path-pattern":
+            return any(_like(self.path, value, exact=True) for value in values)
+        if field == "host-header":
+            return any(_like(self.host, value) for value in values)
+        if field == "http-request-method":
+            return self.method in values
+        if field == "http-header":
+            name = config["HttpHeaderName"].lower().encode()
+            found = [value.decode("latin-1") for key, value in self.head.headers if key.lower() == name]
+            return any(_like(text, value) for text in found for value in values)
+        if field == "query-string":
+            return any(self._asks(value) for value in values)
+        if field == "source-ip":
+            return any(ip_address(self.client) in ip_network(value) for value in values)
+        return False
+
+    def _asks(self, wanted: dict[str, str]) -> bool:
+        return any(
+            ("Key" not in wanted or _like(key, wanted["Key"])) and _like(value, wanted["Value"])
+            for key, value in self.parameters
+        )
+
+
+def _like(text: str, pattern: str, exact: bool = False) -> bool:
+    """Whether the text is as the pattern says, where only * and ? are special; `exact`: case counts."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, re.DOTALL | (0 if exact else re.IGNORECASE)) is not None
 
 
 def target_group(action: dict[str, Any]) -> str | None:

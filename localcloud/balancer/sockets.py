@@ -28,9 +28,9 @@ def bind(port: int) -> socket.socket:
             else "is already in use"
         )
         raise PortTakenError(
-            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or "
-            "set HttpPort to another "
-            f"one in the environment file (cloudformation/environments/local.toml)."
+            f"The listener cannot use port {port} of 127.0.0.1: it {why}. Free the port, or set HttpPort "
+            f"(for an HTTPS listener: HttpsPort) to another one in the environment file "
+            f"(cloudformation/environments/local.toml)."
         ) from exc
     bound.setblocking(False)
     return bound

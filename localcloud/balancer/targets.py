@@ -12,6 +12,7 @@ from typing import Any
 
 from localcloud.balancer.http import BadMessageError, read_head, render
 from localcloud.balancer.pool import Pool
+from localcloud.balancer.tls import TARGET_CONTEXT
 
 log = logging.getLogger("localcloud.balancer")
 
@@ -39,6 +40,8 @@ class Target:
     state: str = "initial"
     reason: str = "Elb.RegistrationInProgress"
     description: str = ""
+    #: Whether it is spoken to over TLS.
+    secure: bool = False
     in_flight: int = 0
     idle: Pool = field(default_factory=Pool)
     checking: asyncio.Task[None] | None = None
@@ -62,7 +65,8 @@ class Group:
         """Add a target and begin checking it at once; a draining one comes back into service."""
         target = self.targets.get((address, port))
         if target is None or target.state == "draining":
-            target = self.targets[(address, port)] = Target(address, port)
+            secure = self._settings().get("Protocol") == "HTTPS"
+            target = self.targets[(address, port)] = Target(address, port, secure=secure)
             target.checking = asyncio.get_running_loop().create_task(self._check_for_ever(target))
         return target
 
@@ -160,7 +164,8 @@ async def check(target: Target, settings: dict[str, Any]) -> tuple[str, str]:
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(float(settings["HealthCheckTimeoutSeconds"])):
-            reader, writer = await asyncio.open_connection(target.id, number)
+            secure = TARGET_CONTEXT if settings.get("HealthCheckProtocol") == "HTTPS" else None
+            reader, writer = await asyncio.open_connection(target.id, number, ssl=secure)
             writer.write(
                 render(
                     b"GET %b HTTP/1.1" % str(settings["HealthCheckPath"]).encode(),

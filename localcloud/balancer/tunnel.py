@@ -20,6 +20,9 @@ async def tunnel(client: Connection, target: Connection, idle_seconds: float) ->
             await sink.drain()
         if sink.can_write_eof():
             sink.write_eof()
+        else:
+            # TLS has no half-closed connections: the end of one direction is the end.
+            sink.close()
 
     copies = {
         asyncio.ensure_future(copy(client[0], target[1])),

@@ -7,10 +7,10 @@ neither MiniStack nor one of these knows is refused by name when the change set 
 from __future__ import annotations
 
 from localcloud import emulator
-from localcloud.resources import cloudwatch, ec2, ecs, elbv2, scaling, wafv2
+from localcloud.resources import acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, wafv2
 from localcloud.resources.base import Provisioner
 
-_SERVICES = (cloudwatch, ec2, ecs, elbv2, scaling, wafv2)
+_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:

@@ -196,3 +196,16 @@ def own_cloud(tmp_path: Path) -> Iterator[Cloud]:
 @pytest.fixture
 def make_cloud(tmp_path: Path) -> Callable[..., Cloud]:
     return lambda name, port=None: Cloud(tmp_path / name, port)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Waits until a condition holds."""
+
+    def wait(condition: Callable[[], Any], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come true"
+            time.sleep(0.05)
+
+    return wait

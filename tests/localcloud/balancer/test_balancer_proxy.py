@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from localcloud.balancer.http import Head
 from localcloud.balancer.routing import actions_for, redirect_location
 from localcloud.balancer.targets import matches
 from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
@@ -122,6 +124,50 @@ def test_a_leaving_target_finishes_what_it_has() -> None:
     run(case)
 
 
+def head(target: str, method: bytes = b"GET", host: bytes = b"h", **headers: str) -> Head:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Head((method, target.encode(), b"HTTP/1.1"), [(b"Host", host), *named])
+
+
+@pytest.mark.parametrize(
+    ("condition", "matching", "other"),
+    [
+        (("path-pattern", ["/a/?[x]"]), head("/a/b[x]?q"), head("/a/bx")),
+        (("path-pattern", ["/A*"]), head("http://h/Ab"), head("/ab")),
+        (("host-header", ["*.Example.com"]), head("/", host=b"a.EXAMPLE.com:80"), head("/", host=b"b")),
+        (("http-request-method", ["PUT"]), head("/", method=b"PUT"), head("/")),
+        (("query-string", [{"Key": "v", "Value": "2*"}]), head("/?a=1&V=21"), head("/?w=21")),
+        (("query-string", [{"Value": "x"}]), head("/?any=X"), head("/x")),
+        (("source-ip", ["10.0.0.0/8"]), None, head("/")),
+        (("unheard-of", ["*"]), None, head("/")),
+    ],
+)  # fmt: skip
+def test_conditions_of_rules(condition: tuple[str, Any], matching: Head | None, other: Head) -> None:
+    kind, values = condition
+    rule = {
+        "Priority": "1",
+        "Actions": [{}],
+        "Conditions": [{"Field": kind, "AnyConfig": {"Values": values}}],
+    }
+    if matching:
+        assert actions_for([rule], matching, "127.0.0.1") == [{}]
+    assert actions_for([rule], other, "127.0.0.1") == []
+    if kind == "source-ip":
+        assert actions_for([rule], other, "10.1.2.3") == [{}]
+
+
+def test_a_header_condition_and_conditions_that_must_all_hold() -> None:
+    config = {"HttpHeaderName": "X-Stage", "Values": ["test*"]}
+    conditions = [
+        {"Field": "http-header", "Values": [], "HttpHeaderConfig": config},
+        {"Field": "path-pattern", "Values": ["/*"], "PathPatternConfig": {"Values": ["/*"]}},
+    ]
+    rules = [{"Priority": "2", "Actions": [{}], "Conditions": conditions}]
+    assert actions_for(rules, head("/", x_stage="TESTING"), "127.0.0.1") == [{}]
+    assert actions_for(rules, head("/", x_stage="live"), "127.0.0.1") == []
+    assert actions_for(rules, head("/"), "127.0.0.1") == []
+
+
 def test_rules_redirects_and_matchers() -> None:
     rules = [
         {"IsDefault": True, "Priority": "default", "Actions": [{"Type": "forward"}]},
@@ -130,8 +176,8 @@ def test_rules_redirects_and_matchers() -> None:
             "Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}],
         },
     ]  # fmt: skip
-    assert actions_for(rules, "GET", "/api/x?y", "h") == [{"Type": "fixed-response"}]
-    assert actions_for(rules, "GET", "/other", "h") == [{"Type": "forward"}]
+    assert actions_for(rules, head("/api/x?y"), "127.0.0.1") == [{"Type": "fixed-response"}]
+    assert actions_for(rules, head("/other"), "127.0.0.1") == [{"Type": "forward"}]
     config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     assert redirect_location(config, "/a?b=1", "host:80", "HTTP", 80) == "https://host:443/a?b=1"
     assert matches("200,300-302", 301)
