@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from localcloud import speed
 from localcloud.endpoint import Endpoint, identity, occupied
 from localcloud.state import StateDir, StateError
 
@@ -27,7 +28,7 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
     """Start the process unless it runs already; returns what it says of itself and whether it started now.
 
     Raises CannotStartError when the port is taken or the process ends early, StateError when the directory
-    cannot be used.
+    cannot be used, SpeedError for a LOCAL_SPEED that is none.
     """
     with state.starting():
         state.check(endpoint)
@@ -35,6 +36,7 @@ def up(state: StateDir, endpoint: Endpoint) -> tuple[dict[str, Any], bool]:
         if pid is not None:
             return _wait_until_ready(state, endpoint, None), False
         _refuse_taken_port(endpoint)
+        speed.factor()
         state.prepare(endpoint)
         command = [
             sys.executable, "-m", "localcloud", "serve",

@@ -15,6 +15,7 @@ import click
 from localcloud import background
 from localcloud.emulator import EmulatorError
 from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity
+from localcloud.speed import SpeedError
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
 
@@ -32,7 +33,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             state = StateDir.at(state_dir)
             url = endpoint or state.read_meta().get("endpoint") or DEFAULT_URL
             command(endpoint=Endpoint.parse(url), state=state, **options)
-        except (EndpointError, StateError, EmulatorError, background.CannotStartError, OSError) as exc:
+        except (
+            EndpointError, StateError, EmulatorError, SpeedError, background.CannotStartError, OSError,
+        ) as exc:  # fmt: skip
             raise click.ClickException(str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise click.Abort from exc

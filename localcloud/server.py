@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import autoscaling, certificates, emulator, registry, stacks
+from localcloud import autoscaling, certificates, emulator, registry, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
@@ -37,6 +37,7 @@ def serve(state: StateDir, endpoint: Endpoint) -> None:
     )
     for noisy in ("hypercorn.error", "hypercorn.access", "ministack", "persistence"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    log.info("waiting times pass %g times as fast as on AWS", speed.factor())
     cloud_id = state.prepare(endpoint)
     with state.claim():
         os.chdir(state.path)

@@ -17,7 +17,7 @@ from typing import IO, Any
 from localcloud.endpoint import Endpoint
 
 #: Raised when what is stored changes its shape; a directory of another format is refused, not misread.
-FORMAT = 1
+FORMAT = 2
 
 DEFAULT_DIR = Path(".state/localcloud")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer import records, tls
+from localcloud.balancer import records, tls, weights
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
 from localcloud.balancer.proxy import Listener
@@ -295,6 +295,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     alb._listeners = listeners
     # `describe` and the balancer's own listings must name the address that answers.
     replace_handlers(alb, balancer)
+    weights.install()
 
 
 async def start() -> None:

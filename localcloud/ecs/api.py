@@ -6,8 +6,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from localcloud import balancer, emulator
-from localcloud.ecs.deployments import make_deployment, primary
+from localcloud import emulator
+from localcloud.ecs import capacity
+from localcloud.ecs.configuration import (
+    RefusedError,
+    deployment_configuration,
+    load_balancers,
+    strategy_problem,
+)
+from localcloud.ecs.deployments import begin, begin_again, make_deployment, primary
 from localcloud.ecs.records import Record, ecs, forget_stopped, new_task, now, subnets
 
 if TYPE_CHECKING:
@@ -46,6 +53,9 @@ def replace_actions(cloud: Cloud) -> None:
     def missing() -> Any:
         return module.error_response_json("ServiceNotFoundException", "Service not found.", 400)
 
+    def refused(exc: RefusedError) -> Any:
+        return module.error_response_json("InvalidParameterException", str(exc), 400)
+
     def create_service(data: Record) -> Any:
         data = {key: value for key, value in data.items() if value is not None}
         if not data.get("capacityProviderStrategy"):
@@ -53,23 +63,28 @@ def replace_actions(cloud: Cloud) -> None:
         definition = module._task_defs.get(module._resolve_td_key(data.get("taskDefinition", "")))
         if definition is None or definition["status"] != "ACTIVE":
             return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
-        for lb in data.get("loadBalancers") or []:
-            arn = lb.get("targetGroupArn")
-            if arn and not balancer.in_use(arn):
-                return module.error_response_json(
-                    "InvalidParameterException",
-                    f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
-                    400,
-                )
         for key in ("desiredCount", "healthCheckGracePeriodSeconds"):
             if key in data:
                 data[key] = int(data[key])
-        data["deploymentConfiguration"] = _numbers(data.get("deploymentConfiguration") or {})
-        for lb in data.get("loadBalancers") or []:
-            lb["containerPort"] = int(lb["containerPort"])
+        try:
+            config = data["deploymentConfiguration"] = deployment_configuration(
+                data.get("deploymentConfiguration")
+            )
+            data["loadBalancers"] = load_balancers(data.get("loadBalancers"), config)
+            strategy_problem(data.get("capacityProviderStrategy"))
+        except RefusedError as exc:
+            return refused(exc)
         answer = create(data)
+        if answer[0] != 200:
+            return answer
+        _, service = found({**data, "service": data["serviceName"]})
+        if service is None:
+            raise RuntimeError(f"the new service {data['serviceName']} is not there")
+        service["availabilityZoneRebalancing"] = data.get("availabilityZoneRebalancing", "ENABLED")
+        service["_monitoring"] = data.get("monitoring")
+        begin(service, primary(service))
         cloud.kick()
-        return answer
+        return module.json_response({"service": module._sanitize(service)})
 
     def update_service(data: Record) -> Any:
         _, service = found(data)
@@ -77,6 +92,20 @@ def replace_actions(cloud: Cloud) -> None:
             return missing()
         if service["status"] != "ACTIVE":
             return module.error_response_json("ServiceNotActiveException", "Service was not ACTIVE.", 400)
+        try:
+            config = deployment_configuration(
+                data.get("deploymentConfiguration") or service["deploymentConfiguration"]
+            )
+            balancers = data.get("loadBalancers")
+            data["loadBalancers"] = load_balancers(
+                service["loadBalancers"] if balancers is None else balancers, config
+            )
+            strategy_problem(data.get("capacityProviderStrategy"))
+        except RefusedError as exc:
+            return refused(exc)
+        data["deploymentConfiguration"] = config
+        if data.get("monitoring") is not None:
+            service["_monitoring"] = data["monitoring"]
         definition = service["taskDefinition"]
         if data.get("taskDefinition"):
             record = module._task_defs.get(module._resolve_td_key(data["taskDefinition"]))
@@ -88,17 +117,12 @@ def replace_actions(cloud: Cloud) -> None:
             if data.get(key) is not None and data[key] != service.get(key):
                 service[key] = data[key]
                 anew = anew or key in _DEPLOYED
-        service["deploymentConfiguration"] = _numbers(service["deploymentConfiguration"])
         if data.get("desiredCount") is not None:
             service["desiredCount"] = int(data["desiredCount"])
             primary(service).update(desiredCount=service["desiredCount"], updatedAt=now())
         service["taskDefinition"] = definition
         if anew:
-            before = primary(service)
-            before.update(status="ACTIVE", updatedAt=now())
-            after = make_deployment(definition, service["desiredCount"])
-            after.update({k: before[k] for k in ("launchType", "capacityProviderStrategy") if k in before})
-            service["deployments"].insert(0, after)
+            begin_again(service, definition)
         cloud.kick()
         return module.json_response({"service": module._sanitize(service)})
 
@@ -127,19 +151,24 @@ def replace_actions(cloud: Cloud) -> None:
         launch_type, strategy, error = module._launch_choice(data, cluster)
         if error:
             return error
-        launch_type, provider = module._task_capacity(launch_type, strategy)
+        try:
+            strategy_problem(strategy)
+        except RefusedError as exc:
+            return refused(exc)
+        providers: list[str | None] = []
         places: list[str | None] = [*subnets(data.get("networkConfiguration"))] or [None]
         responses = emulator.module("core.responses")
         started = []
         for index in range(int(data.get("count") or 1)):
+            providers.append(capacity.choose(strategy, providers) if strategy else None)
             task = new_task(
                 definition,
                 cluster,
                 subnet=places[index % len(places)],
                 group=data.get("group") or f"family:{definition['family']}",
                 started_by=data.get("startedBy", ""),
-                launch_type=launch_type,
-                provider=provider,
+                launch_type="FARGATE" if strategy else launch_type,
+                provider=providers[-1],
                 overrides=data.get("overrides"),
                 execute_command=bool(data.get("enableExecuteCommand")),
                 tags=data.get("tags"),
@@ -188,15 +217,3 @@ def replace_actions(cloud: Cloud) -> None:
     module._reconcile_service_tasks = cloud.kick
     module._sync_service_targets = lambda *_: None
     module._refresh_service_state = lambda *_: None
-
-
-def _numbers(config: Record) -> Record:
-    """Percentages as numbers, wherever they came from, and AWS's defaults."""
-    found = {"maximumPercent": 200, "minimumHealthyPercent": 100, **config}
-    for key in ("maximumPercent", "minimumHealthyPercent"):
-        found[key] = int(found[key])
-    breaker = {"enable": False, "rollback": False, **(found.get("deploymentCircuitBreaker") or {})}
-    for key in ("enable", "rollback"):
-        breaker[key] = str(breaker[key]).lower() == "true"
-    found["deploymentCircuitBreaker"] = breaker
-    return found

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud import balancer, emulator
-from localcloud.ecs import engine, processes
+from localcloud import balancer, emulator, speed
+from localcloud.ecs import deployments, engine, history, processes, strategies
 from localcloud.ecs.api import replace_actions
-from localcloud.ecs.deployments import primary, reasons
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
 from localcloud.ecs.tasks import Tasks
@@ -87,9 +86,8 @@ class Cloud:
             log.debug("task %s ended with the cloud before", arn)
         for service in ecs()._services.all_values():
             service["_healthy"] = 0
-            for lb in service.get("loadBalancers") or []:
-                if lb.get("targetGroupArn"):
-                    balancer.current().forget(lb["targetGroupArn"])
+            for arn in {arn for one in service["deployments"] for arn in deployments.groups(one)}:
+                balancer.current().forget(arn)
         self._stepping = self._loop.create_task(self.run(), name="ecs")
         self.kick()
 
@@ -116,6 +114,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     global _current
     _current = Cloud(state_dir, int(urlsplit(gateway_url).port or 80), cloud_id, changed)
     replace_actions(_current)
+    history.install()
 
 
 async def start() -> None:
@@ -153,14 +152,16 @@ def wait_service_stable(
 
     Call with the request's account and region set; await the result on the event loop. Raises
     ServiceDeploymentFailed when the deployment that was primary at the call fails, or after `timeout`
-    seconds.
+    seconds, besides those that the deployment itself waits (bake time, steps of a canary).
     """
     responses = emulator.module("core.responses")
     where = (responses.get_account_id(), responses.get_region())
     record = ecs()._services.get_scoped(*where, f"{cluster}/{service}")
     if record is None:
         raise ServiceDeploymentFailed(f"there is no service {service} in cluster {cluster}")
-    return _stable(record, primary(record), timeout)
+    deployment = deployments.primary(record)
+    baking = speed.minutes(strategies.waiting_minutes(deployment["_config"]))
+    return _stable(record, deployment, timeout + baking)
 
 
 async def _stable(service: Record, deployment: Record, seconds: float) -> None:
@@ -168,9 +169,10 @@ async def _stable(service: Record, deployment: Record, seconds: float) -> None:
     while True:
         if service["status"] != "ACTIVE":
             raise ServiceDeploymentFailed(f"service {service['serviceName']} was deleted")
-        why = "; ".join(reasons(deployment)[:3])
+        why = "; ".join(deployments.reasons(deployment)[:3])
         if deployment["rolloutState"] == "FAILED":
-            raise ServiceDeploymentFailed(f"ECS Deployment Circuit Breaker was triggered: {why}")
+            failure = deployment.get("_failure") or deployments.BREAKER.summary
+            raise ServiceDeploymentFailed(f"{failure}: {why}" if why else failure)
         if (
             deployment["rolloutState"] == "COMPLETED"
             and len(service["deployments"]) == 1

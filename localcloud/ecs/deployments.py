@@ -1,12 +1,65 @@
-"""Deployments of a service: how one begins, when it has failed, and the circuit breaker."""
+"""Deployments of a service: how one begins, how it ends well or badly, and what it goes back to."""
 
 from __future__ import annotations
 
-import math
+import copy
 import secrets
+import time
+from dataclasses import dataclass
 from typing import Any
 
+from localcloud.ecs import alarms, history
 from localcloud.ecs.records import Record, event, now
+
+#: What of a service belongs to its revision: a rollback brings all of it back.
+REVISED = (
+    "taskDefinition",
+    "loadBalancers",
+    "networkConfiguration",
+    "capacityProviderStrategy",
+    "launchType",
+    "platformVersion",
+    "serviceRegistries",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a deployment failed, in the words AWS has for it in each place."""
+
+    event: str
+    rollout: str
+    monitor: str
+    status: str
+    #: What CloudFormation says.
+    summary: str
+
+
+BREAKER = Cause(
+    "tasks failed to start.",
+    "ECS deployment circuit breaker: tasks failed to start.",
+    "ECS deployment circuit breaker",
+    "Service deployment rolled back because the circuit breaker threshold was exceeded.",
+    "ECS Deployment Circuit Breaker was triggered",
+)
+
+
+def alarm(names: list[str]) -> Cause:
+    """Alarms went into ALARM."""
+    found = ", ".join(names)
+    return Cause(
+        "alarm detected.",
+        f"ECS deployment failed: alarm detected ({found}).",
+        "ECS deployment alarm",
+        f"Service deployment rolled back because of alarm(s) in ALARM state: {found}.",
+        f"ECS deployment failed: alarm detected ({found})",
+    )
+
+
+def networking(problem: str) -> Cause:
+    """Listener rules and target groups do not fit the strategy."""
+    text = f"Service deployment rolled back because of invalid networking configuration. {problem}"
+    return Cause(text, text, "ECS deployment", text, text)
 
 
 def make_deployment(task_definition: str, desired_count: int, status: str = "PRIMARY") -> Record:
@@ -34,15 +87,77 @@ def primary(service: Record) -> Record:
     return found
 
 
-def breaker_threshold(service: Record) -> int:
-    """How many failures in a row trip the breaker: half the desired count, but 3 to 200."""
-    breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
-    config = breaker.get("thresholdConfiguration") or {}
-    kind, value = config.get("type", "BOUNDED_PERCENT"), float(config.get("value", 50))
-    if kind == "COUNT":
-        return max(1, int(value))
-    share = math.ceil(value * int(service["desiredCount"]) / 100)
-    return max(1, share) if kind == "UNBOUNDED_PERCENT" else min(200, max(3, share))
+def begin(service: Record, deployment: Record) -> None:
+    """Give a new deployment what it is to do: the service as it is now, and what it replaces."""
+    last = service.get("_last_completed")
+    config = copy.deepcopy(service["deploymentConfiguration"])
+    deployment.update(
+        _revision=copy.deepcopy({key: service.get(key) for key in REVISED}),
+        _config=config,
+        _source=last["id"] if last else None,
+        _alarms=alarms.begin(config),
+        _step=0,
+    )
+    history.begun(service, deployment)
+    enter(service, deployment, "RECONCILE_SERVICE")
+
+
+def enter(service: Record, deployment: Record, stage: str) -> None:
+    """Put a deployment into the next stage of its life."""
+    deployment.update(_stage=stage, _since=time.time(), updatedAt=now())
+    history.note(service, deployment, lifecycleStage=stage)
+
+
+def begin_again(service: Record, task_definition: str) -> Record:
+    """Replace the primary deployment by a new one of the service as it is now."""
+    before = primary(service)
+    before.update(status="ACTIVE", updatedAt=now())
+    if before["rolloutState"] == "IN_PROGRESS":
+        history.note(service, before, status="STOPPED", finished=True)
+    after = make_deployment(task_definition, service["desiredCount"])
+    after.update({key: service[key] for key in ("launchType", "capacityProviderStrategy") if key in service})
+    after["_overtakes"] = before["rolloutState"] != "COMPLETED"
+    service["deployments"].insert(0, after)
+    begin(service, after)
+    return after
+
+
+def revision(deployment: Record) -> Record:
+    """The part of a service that the deployment deploys."""
+    found: Record = deployment["_revision"]
+    return found
+
+
+def groups(deployment: Record) -> list[str]:
+    """The target group of each of the load balancers, where the deployment's tasks register."""
+    chosen: list[str] | None = deployment.get("_groups")
+    given = revision(deployment).get("loadBalancers") or []
+    return (
+        chosen if chosen is not None else [lb["targetGroupArn"] for lb in given if lb.get("targetGroupArn")]
+    )
+
+
+def source(service: Record, deployment: Record) -> Record | None:
+    """The deployment it replaces, as long as that is still there."""
+    wanted = deployment.get("_source")
+    return next((d for d in service["deployments"] if d["id"] == wanted), None)
+
+
+def finish(service: Record, deployment: Record) -> None:
+    """End a deployment as completed: the one to go back to from now on."""
+    deployment.update(
+        rolloutState="COMPLETED",
+        rolloutStateReason=f"ECS deployment {deployment['id']} completed.",
+        updatedAt=now(),
+    )
+    kept = ("id", "taskDefinition", "launchType", "_revision", "_config", "_groups")
+    service["_last_completed"] = copy.deepcopy({key: deployment[key] for key in kept if key in deployment})
+    if failed := deployment.pop("_rollback_of", None):
+        history.note(service, {"id": failed}, status="ROLLBACK_SUCCESSFUL", finished=True)
+    else:
+        history.note(service, deployment, status="SUCCESSFUL", finished=True)
+    event(service, f"(deployment {deployment['id']}) deployment completed.")
+    event(service, "has reached a steady state.")
 
 
 def why(task: Record) -> str:
@@ -53,33 +168,43 @@ def why(task: Record) -> str:
     return f"{task['stoppedReason']} ({', '.join(codes)})" if codes else str(task["stoppedReason"])
 
 
-def trip(service: Record, failed: Record, rollback: bool) -> None:
-    """End a deployment as failed, and go back to the last completed one if there is another."""
+def fail(service: Record, failed: Record, cause: Cause, rollback: bool) -> Record | None:
+    """End a deployment as failed; the one it goes back to, None when there is none or it is not wanted."""
     failed.update(
         rolloutState="FAILED",
-        rolloutStateReason="ECS deployment circuit breaker: tasks failed to start.",
-        desiredCount=0,
+        rolloutStateReason=cause.rollout,
         updatedAt=now(),
+        _failure=cause.summary,
     )
-    event(service, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
+    event(service, f"(deployment {failed['id']}) deployment failed: {cause.event}")
     previous = service.get("_last_completed")
-    if not rollback or not previous or previous["taskDefinition"] == failed["taskDefinition"]:
-        return
+    if not rollback:
+        history.note(service, failed, status="STOPPED", statusReason=cause.status, finished=True)
+        return None
+    if not previous or previous["id"] == failed["id"]:
+        event(service, "No rollback candidate was found to run the rollback.")
+        history.note(service, failed, status="ROLLBACK_FAILED", statusReason=cause.status, finished=True)
+        return None
     event(service, f"rolling back to (deployment {previous['id']}).")
-    failed["status"] = "ACTIVE"
+    failed.update(status="ACTIVE", desiredCount=0)
     back = next((d for d in service["deployments"] if d["id"] == previous["id"]), None)
     if back is None:
-        back = make_deployment(previous["taskDefinition"], service["desiredCount"])
+        back = {**make_deployment(previous["taskDefinition"], 0), **copy.deepcopy(previous)}
         service["deployments"].insert(0, back)
     back.update(
         status="PRIMARY",
         desiredCount=service["desiredCount"],
         rolloutState="IN_PROGRESS",
-        rolloutStateReason=f"ECS deployment circuit breaker: rolling back to deploymentId {previous['id']}.",
+        rolloutStateReason=f"{cause.monitor}: rolling back to deploymentId {previous['id']}.",
         failedTasks=0,
+        _rollback_of=failed["id"],
+        _alarms=[],
     )
     service["deployments"].sort(key=lambda d: d["status"] != "PRIMARY")
+    service.update(copy.deepcopy(revision(back)))
     service["taskDefinition"] = back["taskDefinition"]
+    history.rolling_back(service, failed, back, cause.status)
+    return back
 
 
 def reasons(deployment: Record) -> list[str]:

@@ -1,4 +1,4 @@
-"""The service scheduler: desired counts, health, and rolling deployments."""
+"""The service scheduler: brings every service to its desired count and carries its deployments out."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import logging
 import math
 import time
 
-from localcloud import balancer, emulator
-from localcloud.ecs.deployments import breaker_threshold, primary, trip, why
-from localcloud.ecs.records import Record, ecs, event, new_task, now, subnets
+from localcloud import emulator
+from localcloud.balancer.weights import NoForwardError
+from localcloud.ecs import capacity, deployments, history, strategies
+from localcloud.ecs.deployments import primary
+from localcloud.ecs.failures import BACKOFF_MOST, Failures
+from localcloud.ecs.records import Record, ecs, event, new_task, subnets
+from localcloud.ecs.serving import healthy, register, stop_unhealthy
 from localcloud.ecs.tasks import Tasks
 
 log = logging.getLogger("localcloud.ecs")
-
-#: Without any health check, a task that stays up this long counts as healthy.
-_SETTLE_SECONDS = 1.0
-#: Pause before the next start after failures in a row, in seconds for each of them, and at most.
-_BACKOFF, _BACKOFF_MOST = 0.5, 10.0
 
 
 class Scheduler:
@@ -24,7 +23,7 @@ class Scheduler:
 
     def __init__(self, tasks: Tasks) -> None:
         self.tasks = tasks
-        self._not_before: dict[str, float] = {}
+        self.failures = Failures()
 
     def step(self) -> None:
         """Look at every service once."""
@@ -60,121 +59,76 @@ class Scheduler:
             self._count(service, mine)
             ecs()._recount_cluster(cluster)
             return
-        self._register(service, live)
+        self._prepare(service, primary(service))
+        register(service, live)
+        self.failures.count(service, primary(service))
+        if verdict := self.failures.verdict(service, primary(service)):
+            self._fail(service, primary(service), *verdict)
         wanted = primary(service)
-        self._count_failures(service, wanted)
-        wanted = primary(service)
-        self._stop_unhealthy(service, live)
+        stop_unhealthy(self.tasks, service, live)
         live = [t for t in live if t["desiredStatus"] == "RUNNING"]
-        self._adjust(cluster, service, wanted, live, account, region)
-        service["_healthy"] = sum(self.healthy(service, t) for t in live)
+        start = _Start(self, cluster, service, live, account, region)
+        if kept := strategies.kept_source(service, wanted):
+            self._beside(service, wanted, kept, live, start)
+        else:
+            self._instead(service, wanted, live, start)
+        service["_healthy"] = sum(healthy(service, t) for t in live)
         self._complete(service, wanted, live, mine)
         self._count(service, mine)
         ecs()._recount_cluster(cluster)
 
-    # --- health ---------------------------------------------------------------------------------------------
+    def _prepare(self, service: Record, wanted: Record) -> None:
+        if wanted["_stage"] == "RECONCILE_SERVICE" and wanted["rolloutState"] == "IN_PROGRESS":
+            try:
+                strategies.prepare(service, wanted)
+            except strategies.NetworkingError as exc:
+                self._fail(service, wanted, deployments.networking(str(exc)), rollback=True)
 
-    def _register(self, service: Record, live: list[Record]) -> None:
-        for lb in service.get("loadBalancers") or []:
-            arn = lb.get("targetGroupArn")
-            for task in live:
-                if task["lastStatus"] != "RUNNING" or not arn or any(t[0] == arn for t in task["_targets"]):
-                    continue
-                port = task["_ports"].get(str(lb["containerPort"]), int(lb["containerPort"]))
-                target = [arn, task["_container_ip"], port]
-                try:
-                    balancer.current().register(*target)
-                except KeyError:
-                    event(service, f"failed to register targets in (target-group {arn}): it does not exist.")
-                    continue
-                task["_targets"].append(target)
-                event(service, f"registered 1 targets in (target-group {arn})")
-
-    def healthy(self, service: Record, task: Record) -> bool:
-        """Whether a task counts: running, its containers' checks passed, its targets healthy."""
-        if task["lastStatus"] != "RUNNING" or task["desiredStatus"] != "RUNNING":
-            return False
-        definition = ecs()._task_defs.get(ecs()._resolve_td_key(task["taskDefinitionArn"])) or {}
-        checked = any(
-            c.get("healthCheck") and c.get("essential", True)
-            for c in definition.get("containerDefinitions", [])
-        )
-        if checked and task["healthStatus"] != "HEALTHY":
-            return False
-        balancers = service.get("loadBalancers") or []
-        if len(task["_targets"]) < len(balancers):
-            return False
-        if any(balancer.current().health(*t)[0] != "healthy" for t in task["_targets"]):
-            return False
-        return bool(checked or balancers or time.monotonic() - task["_started"] >= _SETTLE_SECONDS)
-
-    def _stop_unhealthy(self, service: Record, live: list[Record]) -> None:
-        grace = float(service.get("healthCheckGracePeriodSeconds") or 0)
-        for task in live:
-            if task["lastStatus"] != "RUNNING" or time.monotonic() - task["_started"] < grace:
-                continue
-            identity = task["taskArn"].rsplit("/", 1)[1]
-            reason = ""
-            if task["healthStatus"] == "UNHEALTHY":
-                reason = "Task failed container health checks"
-                event(service, f"(task {identity}) failed container health checks.")
-            for target in task["_targets"]:
-                state, why = balancer.current().health(*target)
-                if state == "unhealthy":
-                    reason = f"Task failed ELB health checks in (target-group {target[0]})"
-                    event(
-                        service,
-                        f"(port {target[2]}) is unhealthy in (target-group {target[0]}) due to (reason "
-                        f"{why}).",
-                    )
-            if reason:
-                task["_failed"] = True
-                self.tasks.stop(task, reason, "ServiceSchedulerInitiated")
-
-    def _count_failures(self, service: Record, wanted: Record) -> None:
-        for task in ecs()._tasks.values():
-            if (
-                task.get("_deployment_id") != wanted["id"]
-                or task.get("_counted")
-                or not task.get("_started_by_us")
-            ):
-                continue
-            if self.healthy(service, task):
-                if not task.get("_was_healthy"):
-                    task["_was_healthy"] = True
-                    wanted["failedTasks"] = 0
-                    self._not_before.pop(wanted["id"], None)
-                continue
-            failed = task.get("_failed") or task.get("stopCode") in (
-                "EssentialContainerExited",
-                "TaskFailedToStart",
-            )
-            if not failed or task["desiredStatus"] != "STOPPED":
-                continue
-            task["_counted"] = True
-            failures = wanted["failedTasks"] = wanted["failedTasks"] + 1
-            wanted["updatedAt"] = now()
-            pause = min(_BACKOFF * failures, _BACKOFF_MOST)
-            self._not_before[wanted["id"]] = time.monotonic() + pause
-            wanted["_reasons"] = [why(task), *wanted.get("_reasons", [])][:20]
-            identity = task["taskArn"].rsplit("/", 1)[1]
-            if task.get("stopCode") == "TaskFailedToStart":
-                event(service, f"was unable to place or start (task {identity}): {task['stoppedReason']}")
-            elif not task.get("_failed"):
-                event(service, f"(task {identity}) stopped: {why(task)}")
-        breaker = (service.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
-        if (
-            breaker.get("enable")
-            and wanted["rolloutState"] == "IN_PROGRESS"
-            and wanted["failedTasks"] >= breaker_threshold(service)
-        ):
-            trip(service, wanted, bool(breaker.get("rollback")))
+    @staticmethod
+    def _fail(service: Record, failed: Record, cause: deployments.Cause, rollback: bool) -> None:
+        """End a deployment as failed, and send all traffic back where it came from, if that is wanted."""
+        moved = strategies.shifts(failed) and failed["_stage"] != "RECONCILE_SERVICE"
+        back = deployments.fail(service, failed, cause, rollback)
+        if back is None:
+            return
+        back["_stage"] = "SCALE_UP"
+        if moved:
+            try:
+                strategies.point(back)
+                strategies.point(back, test=True)
+            except NoForwardError as exc:
+                event(service, f"traffic could not be sent back: {exc}.")
 
     # --- how many -------------------------------------------------------------------------------------------
 
-    def _adjust(
-        self, cluster: str, service: Record, wanted: Record, live: list[Record], account: str, region: str
+    def _beside(
+        self, service: Record, wanted: Record, kept: Record, live: list[Record], start: _Start
     ) -> None:
+        """Both deployments at their full count; none of what came in between."""
+        desired = int(service["desiredCount"])
+        by_id = {
+            d["id"]: [t for t in live if t.get("_deployment_id") == d["id"]] for d in service["deployments"]
+        }
+        for deployment in (wanted, kept):
+            deployment["desiredCount"] = desired
+            tasks = self._trim(service, by_id[deployment["id"]], desired)
+            if wanted["rolloutState"] != "FAILED":
+                start.tasks(deployment, desired - len(tasks))
+        if sum(healthy(service, t) for t in by_id[kept["id"]]) >= desired:
+            for identity, tasks in by_id.items():
+                if identity not in (wanted["id"], kept["id"]):
+                    self._trim(service, tasks, 0)
+
+    def _trim(self, service: Record, tasks: list[Record], count: int) -> list[Record]:
+        """Stop what is more than `count`, the newest that are not healthy first; the rest."""
+        excess = max(0, len(tasks) - count)
+        tasks = sorted(tasks, key=lambda t: (healthy(service, t), -t["_order"]))
+        for task in tasks[:excess]:
+            self._stop(service, task)
+        return tasks[excess:]
+
+    def _instead(self, service: Record, wanted: Record, live: list[Record], start: _Start) -> None:
+        """New tasks in the place of old ones, within the service's percentages."""
         desired = int(service["desiredCount"])
         config = service.get("deploymentConfiguration") or {}
         most = max(1, desired * int(config.get("maximumPercent", 200)) // 100)
@@ -182,18 +136,17 @@ class Scheduler:
         new = [t for t in live if t.get("_deployment_id") == wanted["id"]]
         old = [t for t in live if t.get("_deployment_id") != wanted["id"]]
         failed = wanted["rolloutState"] == "FAILED"
-        # Scale in: the newest that are not healthy first.
-        excess = len(new) - (0 if failed else desired)
-        if excess > 0:
-            new.sort(key=lambda t: (self.healthy(service, t), -t["_order"]))
-            for task in new[:excess]:
-                self._stop(service, task)
-            new = new[excess:]
+        if failed:
+            # It launches no more tasks, but those that serve go on serving.
+            least = desired
+            new = self._trim(service, new, min(desired, sum(healthy(service, t) for t in new)))
+        else:
+            new = self._trim(service, new, desired)
         # Old ones go as far as enough healthy ones stay; those that are not healthy serve nobody and go
         # first.
-        spare = sum(self.healthy(service, t) for t in new + old) - least
-        for task in sorted(old, key=lambda t: (self.healthy(service, t), t["_order"])):
-            is_healthy = self.healthy(service, task)
+        spare = sum(healthy(service, t) for t in new + old) - least
+        for task in sorted(old, key=lambda t: (healthy(service, t), t["_order"])):
+            is_healthy = healthy(service, task)
             if is_healthy and spare <= 0:
                 break
             if not is_healthy and not new and not failed and task["lastStatus"] == "RUNNING" and desired:
@@ -201,12 +154,8 @@ class Scheduler:
             spare -= is_healthy
             old.remove(task)
             self._stop(service, task)
-        room = min(desired - len(new), most - len(new) - len(old))
-        if failed or room <= 0 or time.monotonic() < self._not_before.get(wanted["id"], 0):
-            return
-        for _ in range(room):
-            self._start(cluster, service, wanted, live, account, region)
-        event(service, f"has started {room} tasks.")
+        if not failed:
+            start.tasks(wanted, min(desired - len(new), most - len(new) - len(old)))
 
     def _stop(self, service: Record, task: Record) -> None:
         identity = task["taskArn"].rsplit("/", 1)[1]
@@ -219,61 +168,21 @@ class Scheduler:
             event(service, "has begun draining connections on 1 tasks.")
         event(service, f"has stopped 1 running tasks: (task {identity}).")
 
-    def _start(
-        self, cluster: str, service: Record, wanted: Record, live: list[Record], account: str, region: str
-    ) -> None:
-        definition = ecs()._task_defs.get(ecs()._resolve_td_key(wanted["taskDefinition"]))
-        if definition is None:
-            event(service, f"cannot start tasks: there is no task definition {wanted['taskDefinition']}.")
-            self._not_before[wanted["id"]] = time.monotonic() + _BACKOFF_MOST
-            return
-        # The subnet, and so the zone, that has the fewest of this deployment's tasks.
-        places = subnets(service.get("networkConfiguration"))
-        used = [t["_subnet"] for t in live if t.get("_deployment_id") == wanted["id"]]
-        subnet = min(places, key=used.count) if places else None
-        launch_type, provider = ecs()._task_capacity(
-            service.get("launchType"), service.get("capacityProviderStrategy")
-        )
-        task = new_task(
-            definition,
-            ecs()._clusters[cluster],
-            subnet=subnet,
-            group=f"service:{service['serviceName']}",
-            started_by=wanted["id"],
-            launch_type=launch_type,
-            provider=provider,
-            deployment=wanted["id"],
-            execute_command=bool(service.get("enableExecuteCommand")),
-            tags=list(service.get("tags") or []) if service.get("propagateTags") == "SERVICE" else [],
-            platform_version=str(service.get("platformVersion") or ""),
-        )
-        task.update(_order=time.monotonic_ns(), _started_by_us=True)
-        ecs()._tasks[task["taskArn"]] = task
-        live.append(task)
-        self.tasks.launch(task, definition, account, region)
-
     # --- what is shown --------------------------------------------------------------------------------------
 
     def _complete(self, service: Record, wanted: Record, live: list[Record], mine: list[Record]) -> None:
         used = {t.get("_deployment_id") for t in mine}
+        kept = strategies.kept_source(service, wanted)
         service["deployments"] = [
-            d
-            for d in service["deployments"]
-            if d["status"] == "PRIMARY" or d["id"] in used or (d["rolloutState"] == "FAILED" and d is wanted)
+            d for d in service["deployments"] if d["status"] == "PRIMARY" or d["id"] in used or d is kept
         ]
-        if wanted["rolloutState"] != "IN_PROGRESS":
+        if wanted["rolloutState"] != "IN_PROGRESS" or wanted["_stage"] == "RECONCILE_SERVICE":
             return
-        healthy = sum(self.healthy(service, t) for t in live if t.get("_deployment_id") == wanted["id"])
-        if healthy < int(service["desiredCount"]) or used - {wanted["id"]}:
-            return
-        wanted.update(
-            rolloutState="COMPLETED",
-            rolloutStateReason=f"ECS deployment {wanted['id']} completed.",
-            updatedAt=now(),
-        )
-        service["_last_completed"] = {"id": wanted["id"], "taskDefinition": wanted["taskDefinition"]}
-        event(service, f"(deployment {wanted['id']}) deployment completed.")
-        event(service, "has reached a steady state.")
+        count = sum(healthy(service, t) for t in live if t.get("_deployment_id") == wanted["id"])
+        ready, alone = count >= int(service["desiredCount"]), not used - {wanted["id"]}
+        strategies.advance(service, wanted, ready, alone)
+        if ready and alone and wanted["_stage"] == "CLEAN_UP":
+            deployments.finish(service, wanted)
 
     @staticmethod
     def _count(service: Record, mine: list[Record]) -> None:
@@ -285,3 +194,60 @@ class Scheduler:
         service.update(numbers(mine))
         for deployment in service["deployments"]:
             deployment.update(numbers([t for t in mine if t.get("_deployment_id") == deployment["id"]]))
+        service["currentServiceRevisions"] = history.current_revisions(service)
+
+
+class _Start:
+    """Starts tasks of one service during one look at it."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        cluster: str,
+        service: Record,
+        live: list[Record],
+        account: str,
+        region: str,
+    ) -> None:
+        self._scheduler, self._cluster, self._service, self._live = scheduler, cluster, service, live
+        self._where = (account, region)
+
+    def tasks(self, deployment: Record, count: int) -> None:
+        """Start so many tasks of a deployment, unless its tasks just failed."""
+        failures, service = self._scheduler.failures, self._service
+        if count <= 0 or not failures.may_start(deployment):
+            return
+        definition = ecs()._task_defs.get(ecs()._resolve_td_key(deployment["taskDefinition"]))
+        if definition is None:
+            event(service, f"cannot start tasks: there is no task definition {deployment['taskDefinition']}.")
+            failures.pause(deployment, BACKOFF_MOST)
+            return
+        for _ in range(count):
+            self._one(deployment, definition)
+        event(service, f"has started {count} tasks.")
+
+    def _one(self, deployment: Record, definition: Record) -> None:
+        service, revision = self._service, deployments.revision(deployment)
+        mine = [t for t in self._live if t.get("_deployment_id") == deployment["id"]]
+        # The subnet, and so the zone, that has the fewest of this deployment's tasks.
+        places = subnets(revision.get("networkConfiguration"))
+        used = [t["_subnet"] for t in mine]
+        strategy = revision.get("capacityProviderStrategy")
+        provider = capacity.choose(strategy, [t["capacityProviderName"] for t in mine]) if strategy else None
+        task = new_task(
+            definition,
+            ecs()._clusters[self._cluster],
+            subnet=min(places, key=used.count) if places else None,
+            group=f"service:{service['serviceName']}",
+            started_by=deployment["id"],
+            launch_type="FARGATE" if provider else revision.get("launchType") or "EC2",
+            provider=provider,
+            deployment=deployment["id"],
+            execute_command=bool(service.get("enableExecuteCommand")),
+            tags=list(service.get("tags") or []) if service.get("propagateTags") == "SERVICE" else [],
+            platform_version=str(revision.get("platformVersion") or ""),
+        )
+        task.update(_order=time.monotonic_ns(), _started_by_us=True)
+        ecs()._tasks[task["taskArn"]] = task
+        self._live.append(task)
+        self._scheduler.tasks.launch(task, definition, *self._where)
