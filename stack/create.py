@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import shlex
 import ssl
 import time
 from datetime import UTC, datetime
@@ -197,15 +196,14 @@ def _hand_over(cloud: Cloud, terminal: Terminal) -> None:
         return
     _wait_until_reachable(service, terminal)
     terminal.result(f"export URL={service.url}")
-    verify = f" --cacert {shlex.quote(str(service.ca))}" if service.ca and service.is_https else ""
     if cloud.environment.token is None:
         terminal.say("It answers. Try it:")
-        terminal.result(f'curl -s{verify} "$URL{service.health_path}"')
+        terminal.result(f'curl -s{service.curl_options} "$URL{service.health_path}"')
         return
     token = access.create(cloud, "first")
     terminal.result(f"export TOKEN={token.token}")
     terminal.say("The token is shown this once. Try it:")
     terminal.result(
-        f'curl -s{verify} "$URL/echo" -H "Authorization: Bearer $TOKEN" '
+        f'curl -s{service.curl_options} "$URL/echo" -H "Authorization: Bearer $TOKEN" '
         "-H 'Content-Type: application/json' -d '{\"str\": \"hello\"}'"
     )

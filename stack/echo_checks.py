@@ -52,6 +52,7 @@ class EchoChecks:
             body,
             usual if headers is None else headers,
             context=self._context,
+            at=self._service.at,
         )
 
     def _get(self, path: str) -> str:

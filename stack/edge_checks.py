@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import socket
 import ssl
 import warnings
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from stack import stacks, web
 from stack.address import Address
@@ -49,14 +47,10 @@ def _answers(service: Address) -> str:
 
 
 def _shake_hands(service: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
-    parts = urlsplit(service.url)
-    host = parts.hostname or ""
-    plain = socket.create_connection((host, parts.port or 443), timeout=_SECONDS)
-    try:
-        return context.wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
+    connection = web.connect(service.url, _SECONDS, context, service.at)
+    if not isinstance(connection, ssl.SSLSocket):
+        raise TypeError(f"{service.url} is not HTTPS")
+    return connection
 
 
 def _certificate(service: Address) -> str:
@@ -96,8 +90,8 @@ def _refuses_old(service: Address) -> str:
 
 
 def _redirects(service: Address, port: int) -> str:
-    host = urlsplit(service.url).hostname
-    answer = web.request("GET", f"http://{host}:{port}{_PATH}")
+    host = service.host
+    answer = web.request("GET", f"http://{host}:{port}{_PATH}", at=service.at)
     location = answer.headers.get("location", "")
     must(answer.status in _REDIRECTS, f"no redirect: {brief(answer)}")
     # The port may be written though it is the usual one.

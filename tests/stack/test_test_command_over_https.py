@@ -56,16 +56,18 @@ class Authority:
             .not_valid_after(now + timedelta(days=30))
         )
 
-    def sign(self, address: str) -> Path:
-        """A certificate for an IP address, with its key, in one file."""
+    def sign(self, host: str) -> Path:
+        """A certificate for a name or an IP address, with its key, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+        is_name = any(letter.isalpha() for letter in host)
+        name = x509.DNSName(host) if is_name else x509.IPAddress(ip_address(host))
+        names = x509.SubjectAlternativeName([name])
         signed = (
             self._builder(x509.Name([]), key)
             .add_extension(names, critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        file = self._folder / f"{address}.pem"
+        file = self._folder / f"{host}.pem"
         file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -88,11 +90,11 @@ class _Ready(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def _redirecting(port: int, keeps_path: bool) -> type[http.server.BaseHTTPRequestHandler]:
+def _redirecting(host: str, port: int, keeps_path: bool) -> type[http.server.BaseHTTPRequestHandler]:
     class Redirecting(_Ready):
         def do_GET(self) -> None:
             self.send_response(301)
-            self.send_header("Location", f"https://127.0.0.1:{port}{self.path if keeps_path else '/'}")
+            self.send_header("Location", f"https://{host}:{port}{self.path if keeps_path else '/'}")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -124,7 +126,8 @@ def tested(project, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
 
         def run(
             *,
-            certificate_for: str = "127.0.0.1",
+            host: str = "127.0.0.1",
+            certificate_for: str = "",
             trusts_another: bool = False,
             oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
             newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
@@ -133,21 +136,22 @@ def tested(project, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         ) -> dict[str, Any]:
             authority = Authority(tmp_path / "authority")
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            tls.load_cert_chain(authority.sign(certificate_for))
+            tls.load_cert_chain(authority.sign(certificate_for or host))
             tls.set_ciphers("DEFAULT:@SECLEVEL=0")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 tls.minimum_version, tls.maximum_version = oldest, newest
             port = servers.enter_context(_serving(_Ready, tls))
-            handler = _redirecting(port, keeps_path) if redirects else _Ready
+            handler = _redirecting(host, port, keeps_path) if redirects else _Ready
             plain = servers.enter_context(_serving(handler, None))
             trusted = Authority(tmp_path / "another") if trusts_another else authority
-            _describe(project, port, plain, trusted.file)
+            _describe(project, f"https://{host}:{port}", plain, trusted.file)
             created = project.do("create", "--runtime", "process")
-            trusted_for_this = not trusts_another and certificate_for == "127.0.0.1"
+            trusted_for_this = not trusts_another and not certificate_for
             assert (created.exit_code == 0) is trusted_for_this, created.output
             if trusted_for_this:
-                assert f'curl -s --cacert {trusted.file} "$URL/up"' in created.stdout
+                resolve = "" if host == "127.0.0.1" else f" --resolve {host}:{port}:127.0.0.1"
+                assert f'curl -s --cacert {trusted.file}{resolve} "$URL/up"' in created.stdout
             else:
                 assert "is not trusted" in created.stderr
             done = project.do("test", "--json")
@@ -159,7 +163,7 @@ def tested(project, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         yield run
 
 
-def _describe(project: Any, port: int, plain: int, ca: Path) -> None:
+def _describe(project: Any, url: str, plain: int, ca: Path) -> None:
     project.edit(
         "service",
         "Parameters:",
@@ -167,7 +171,7 @@ def _describe(project: Any, port: int, plain: int, ca: Path) -> None:
         "  HttpPort: {Type: Number, MinValue: 1, MaxValue: 65535}\n"
         "  HealthCheckPath: {Type: String, Default: /up}",
     )
-    project.edit("service", "Outputs:", f"Outputs:\n  Url: {{Value: 'https://127.0.0.1:{port}'}}")
+    project.edit("service", "Outputs:", f"Outputs:\n  Url: {{Value: '{url}'}}")
     text = project.file.read_text()
     start, end = text.index("[token]"), text.index("[tags]")
     text = text[:start] + text[end:] + f"[parameters.service]\nHttpPort = {plain}\n"
@@ -179,8 +183,9 @@ def failed(found: dict[str, Any]) -> set[str]:
     return {one["name"] for one in found["checks"] if not one["passed"]}
 
 
-def test_a_good_one_passes(tested):
-    found = tested()
+@pytest.mark.parametrize("host", ["127.0.0.1", "echo.example.test"])
+def test_a_good_one_passes_also_by_a_name_that_no_dns_knows(tested, host):
+    found = tested(host=host)
     assert failed(found) == set()
     assert found["passed"]
 

@@ -18,7 +18,7 @@ import pytest
         (["approve", "--env", "{env}", "--name", "nope"], 3, "has no change set nope to approve"),
         (["reject", "--env", "{env}", "--name", "nope"], 3, "has no change set nope"),
         (["token", "--env", "{env}"], 2, "A token needs a name"),
-        (["test", "--env", "{env}"], 3, "has no service to test"),
+        (["test", "--env", "{env}"], 2, "has nothing to test"),
         (["events", "--env", "{env}", "--stack", "servise"], 2, 'did you mean "service"'),
         (["create", "--env", "{env}", "--runtime", "vm"], 2, "'vm' is not one of"),
         (["explode", "--env", "{env}"], 2, "No such command"),
@@ -40,7 +40,7 @@ def test_wrong_use_of_an_existing_environment(created, words, code, said):
     [
         (["change", "--name", "x"], 3, "does not exist, so there is nothing to change"),
         (["approve", "--name", "x"], 3, "make create ENV="),
-        (["test"], 3, "has no service to test"),
+        (["test"], 2, "none of its stacks (registry, data, service) is a service"),
         (["token", "--name", "x"], 1, "needs the output TableName"),
         (["push", "--runtime", "process"], 1, "has the output 'RepositoryUri'"),
         (["status"], 1, "Create what is missing"),
@@ -51,6 +51,13 @@ def test_an_environment_that_is_not_there(project, words, code, said):
     assert done.exit_code == code, done.output
     assert said in done.stderr
     assert project.statuses() == {}
+
+
+def test_a_service_that_is_not_there(project):
+    project.edit("service", "Outputs:", "Outputs:\n  Url: {Value: 'http://127.0.0.1'}")
+    done = project.do("test")
+    assert done.exit_code == 3, done.output
+    assert "has no service to test" in done.stderr
 
 
 def test_something_else_at_the_endpoint_is_named(make_project, tmp_path):
