@@ -7,10 +7,10 @@ neither MiniStack nor one of these knows is refused by name when the change set 
 from __future__ import annotations
 
 from localcloud import emulator
-from localcloud.resources import acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, wafv2
+from localcloud.resources import acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, vpc, wafv2
 from localcloud.resources.base import Provisioner
 
-_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, wafv2)
+_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, vpc, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:
@@ -26,5 +26,5 @@ def install() -> None:
         cloudformation._RESOURCE_HANDLERS[name] = {**provisioner.handlers(existing)}
         if provisioner.tagged:
             cloudformation._STACK_TAG_PROPERTY.setdefault(name, ("Tags", "list"))
-    ec2.install()
+    vpc.install()
     elbv2.install()

@@ -68,6 +68,14 @@ def _tag(xml: str, name: str) -> str:
     return found.group(1) if found else ""
 
 
+def made_id(answer: str, prefix: str) -> str:
+    """The id `<prefix>-...` in an answer of EC2's."""
+    found = re.search(rf"\b{prefix}-[0-9a-zA-Z]+", answer)
+    if found is None:
+        raise RuntimeError(f"EC2 answered without an id {prefix}-...: {answer}")
+    return found.group(0)
+
+
 def query(**values: Any) -> dict[str, list[str]]:
     """Parameters as the query protocol delivers them; None is left out, `__` in a name stands for a dot."""
     return {

@@ -1,12 +1,11 @@
-"""EC2: elastic addresses, NAT gateways, flow logs, security group rules, and a VPC's missing attributes."""
+"""EC2: elastic addresses, NAT gateways, flow logs and security group rules."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from localcloud import emulator
-from localcloud.resources.base import Made, Properties, Provisioner, call, query
+from localcloud.resources.base import Made, Properties, Provisioner, call, made_id, query
 
 
 def _ec2() -> Any:
@@ -15,13 +14,6 @@ def _ec2() -> Any:
 
 def _tag(physical_id: str, properties: Properties, old: Properties | None = None) -> None:
     emulator.module("services.cloudformation.provisioners")._ec2_apply_tags(physical_id, properties, old)
-
-
-def _made_id(answer: str, prefix: str) -> str:
-    found = re.search(rf"\b{prefix}-[0-9a-zA-Z]+", answer)
-    if found is None:
-        raise RuntimeError(f"EC2 answered without an id {prefix}-...: {answer}")
-    return found.group(0)
 
 
 def _retagged(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
@@ -34,7 +26,7 @@ def _retagged(physical_id: str, old: Properties, new: Properties, stack_name: st
 def _create_eip(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     answer = call("Ec2", _ec2()._allocate_address, query(Domain=properties.get("Domain")))
-    allocation = _made_id(answer, "eipalloc")
+    allocation = made_id(answer, "eipalloc")
     _tag(allocation, properties)
     address = _ec2()._addresses[allocation]["PublicIp"]
     return address, {"AllocationId": allocation, "PublicIp": address}
@@ -65,7 +57,7 @@ def _create_nat_gateway(logical_id: str, properties: Properties, stack_name: str
     request = query(
         **{name: properties.get(name) for name in ("SubnetId", "AllocationId", "ConnectivityType")}
     )
-    gateway = _made_id(call("Ec2", _ec2()._create_nat_gateway, request), "nat")
+    gateway = made_id(call("Ec2", _ec2()._create_nat_gateway, request), "nat")
     _tag(gateway, properties)
     return gateway, {"NatGatewayId": gateway}
 
@@ -80,7 +72,7 @@ def _create_flow_log(logical_id: str, properties: Properties, stack_name: str) -
     del logical_id, stack_name
     names = ("ResourceType", "TrafficType", "LogDestinationType", "LogDestination", "LogGroupName")
     request = query(ResourceId__1=properties["ResourceId"], **{name: properties.get(name) for name in names})
-    flow_log = _made_id(call("Ec2", _ec2()._create_flow_logs, request), "fl")
+    flow_log = made_id(call("Ec2", _ec2()._create_flow_logs, request), "fl")
     _tag(flow_log, properties)
     return flow_log, {"Id": flow_log}
 
@@ -114,14 +106,14 @@ def _rule(properties: Properties, other_group: str) -> dict[str, list[str]]:
 def _create_ingress(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     request = _rule(properties, "SourceSecurityGroupId")
-    rule = _made_id(call("Ec2", _ec2()._authorize_sg_ingress, request), "sgr")
+    rule = made_id(call("Ec2", _ec2()._authorize_sg_ingress, request), "sgr")
     return rule, {"Id": rule}
 
 
 def _create_egress(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     request = _rule(properties, "DestinationSecurityGroupId")
-    rule = _made_id(call("Ec2", _ec2()._authorize_sg_egress, request), "sgr")
+    rule = made_id(call("Ec2", _ec2()._authorize_sg_egress, request), "sgr")
     return rule, {"Id": rule}
 
 
@@ -159,18 +151,3 @@ PROVISIONERS = {
     "AWS::EC2::SecurityGroupIngress": Provisioner(_create_ingress, _update_rule("ingress"), _delete_ingress),
     "AWS::EC2::SecurityGroupEgress": Provisioner(_create_egress, _update_rule("egress"), _delete_egress),
 }
-
-
-def install() -> None:
-    """Give a VPC the attributes that its provisioner leaves out."""
-    entry = emulator.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::EC2::VPC"]
-    for name in ("create", "update"):
-        entry[name] = _with_vpc_attributes(entry[name])
-
-
-def _with_vpc_attributes(handler: Any) -> Any:
-    def made(*arguments: Any) -> Made:
-        vpc_id, attributes = handler(*arguments)
-        return vpc_id, {**attributes, "CidrBlock": _ec2()._vpcs[vpc_id]["CidrBlock"]}
-
-    return made
