@@ -105,7 +105,8 @@ def begin(service: Record, deployment: Record) -> None:
 def enter(service: Record, deployment: Record, stage: str) -> None:
     """Put a deployment into the next stage of its life."""
     deployment.update(_stage=stage, _since=time.time(), updatedAt=now())
-    history.note(service, deployment, lifecycleStage=stage)
+    # Going back is a part of the deployment that failed.
+    history.note(service, {"id": deployment.get("_rollback_of", deployment["id"])}, lifecycleStage=stage)
 
 
 def begin_again(service: Record, task_definition: str) -> Record:
@@ -199,11 +200,13 @@ def fail(service: Record, failed: Record, cause: Cause, rollback: bool) -> Recor
         failedTasks=0,
         _rollback_of=failed["id"],
         _alarms=[],
+        _steps=[],
     )
     service["deployments"].sort(key=lambda d: d["status"] != "PRIMARY")
     service.update(copy.deepcopy(revision(back)))
     service["taskDefinition"] = back["taskDefinition"]
     history.rolling_back(service, failed, back, cause.status)
+    enter(service, back, "SCALE_UP")
     return back
 
 

@@ -91,7 +91,6 @@ class Scheduler:
         back = deployments.fail(service, failed, cause, rollback)
         if back is None:
             return
-        back["_stage"] = "SCALE_UP"
         if moved:
             try:
                 strategies.point(back)
