@@ -17,25 +17,33 @@ STATEFUL = {
     "AWS::S3::Bucket",
     "AWS::Logs::LogGroup",
     "AWS::ECR::Repository",
+    "AWS::SecretsManager::Secret",
 }
 # What clients reach the service by.
 PUBLIC = {
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::ListenerCertificate",
+    "AWS::ElasticLoadBalancingV2::ListenerRule",
     "AWS::CertificateManager::Certificate",
     "AWS::Route53::RecordSet",
     "AWS::Route53::RecordSetGroup",
     "AWS::Route53::HostedZone",
     "AWS::Route53::HealthCheck",
+    # What others see our calls come from, and may have on a list.
+    "AWS::EC2::EIP",
 }
+# What stands between the public and the service.
+PROTECTING = {"AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"}
+GUARDED = STATEFUL | PUBLIC | PROTECTING
 
 
 def dangers(found: Iterable[Row]) -> list[Row]:
-    """Rows, one per resource, that remove, replace or may replace something stateful or public."""
+    """Rows, one per resource, that remove, replace or may replace something guarded."""
     chosen: dict[tuple[str, str], Row] = {}
     for row in found:
         lost = row.action in ("Remove", "Dynamic") or row.replacement in ("yes", "may")
-        if row.type in STATEFUL | PUBLIC and lost:
+        if row.type in GUARDED and lost:
             chosen.setdefault((row.stack, row.logical_id), row)
     return list(chosen.values())
 
@@ -61,7 +69,8 @@ def check(found: Sequence[Row], named: Sequence[str], approve: str) -> None:
         return
     lines = "\n".join(f"  {_would(row)} {row.stack}.{row.logical_id} ({row.type})" for row in left)
     raise refused(
-        f"Refused; nothing was done. This change\n{lines}\nand that may lose data or break the address.",
+        f"Refused; nothing was done. This change\n{lines}\n"
+        "and that may lose data, break an address or leave it unprotected.",
         f"If it is meant: {approve} REPLACE={','.join(row.logical_id for row in left)}",
     )
 

@@ -26,6 +26,14 @@ _STACK = "AWS::CloudFormation::Stack"
 _LOOK_EVERY = 2.0
 # After how many silent seconds a log gets a line that says what is waited for.
 _HEARTBEAT = 20.0
+# How many resources such a line names.
+_SHOWN = 3
+# What takes minutes, and why.
+_SLOW = {
+    "AWS::CertificateManager::Certificate": (
+        "the authority looks for a DNS record, which CloudFormation makes in the hosted zone; takes minutes"
+    ),
+}
 _DONE_WORDS = {
     "CREATE_COMPLETE": "created",
     "UPDATE_COMPLETE": "updated",
@@ -59,7 +67,7 @@ class Follower:
         self._seen = {event["EventId"] for event in verdict.all_events(cloud, stack.id)}
         self._collector = Collector(cloud, stack.id)
         self._collector.remember_stopped()
-        self._busy: set[str] = set()
+        self._busy: dict[str, str] = {}
         self._saw_end = False
         self._spoke = time.monotonic()
 
@@ -146,12 +154,15 @@ class Follower:
                 style = "green" if status in _DONE_WORDS else "bold red"
                 self._line(started, f"{self._stack.name}: {status}", style, reason)
             return
-        if status.endswith("_IN_PROGRESS"):
-            self._busy.add(logical_id)
-            return
-        self._busy.discard(logical_id)
         resource = self._template.resources.get(logical_id)
         words = resource.description if resource else in_words(kind)
+        if status.endswith("_IN_PROGRESS"):
+            self._busy[logical_id] = f"{words}: {_SLOW[kind]}" if kind in _SLOW else words
+            # The certificate's record; an operator whose zone is elsewhere has to make it by hand.
+            if kind in _SLOW and "DNS Record" in reason:
+                self._line(started, f"  {logical_id}: {reason}", "")
+            return
+        self._busy.pop(logical_id, None)
         failed = status.endswith("_FAILED")
         done = _DONE_WORDS.get(status, status)
         mark = "!" if failed else "+"
@@ -164,5 +175,8 @@ class Follower:
 
     def _waiting(self) -> str:
         names = sorted(self._busy)
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        return f"waiting for {', '.join(names[:4])}{more}" if names else "waiting"
+        if not names:
+            return "waiting"
+        shown = ", ".join(f"{name} ({self._busy[name]})" for name in names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"waiting for {shown}{more}"

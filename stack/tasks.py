@@ -77,12 +77,23 @@ def _target_health(cloud: Cloud, balancers: list[Any]) -> dict[str, str]:
     """State by target id (the task's private address)."""
     return {
         one["Target"]["Id"]: one["TargetHealth"].get("State", "")
-        for balancer in balancers
-        if balancer.get("targetGroupArn")
-        for one in cloud.elbv2.describe_target_health(TargetGroupArn=balancer["targetGroupArn"])[
-            "TargetHealthDescriptions"
-        ]
+        for group in _target_groups(balancers)
+        for one in cloud.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     }
+
+
+def _target_groups(balancers: list[Any]) -> list[str]:
+    """ARNs of a service's target groups: with blue/green deployments, traffic goes from one to the other."""
+    found = [
+        arn
+        for balancer in balancers
+        for arn in (
+            balancer.get("targetGroupArn"),
+            balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"),
+        )
+        if arn
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _task(task: Any, health: dict[str, str]) -> Task:

@@ -120,7 +120,7 @@ def test_aws_own_values_are_shown(cloud):
     assert (row.replacement, row.cause, row.policy_action) == ("yes", "parameter Cpu", "ReplaceAndDelete")
 
 
-@pytest.mark.parametrize("kind", sorted(gate.STATEFUL | gate.PUBLIC))
+@pytest.mark.parametrize("kind", sorted(gate.GUARDED))
 @pytest.mark.parametrize(
     ("change", "word"),
     [
