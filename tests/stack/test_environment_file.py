@@ -81,9 +81,9 @@ secrets = {{ PASSWORD = "{SECRET}:password::", KEY = "{SECRET}" }}
     "value",
     [
         "", " ", "true", "no", "1e3", "null", "~", "a: b", "- a", "#", "a # b", "'", '"', "\\", "\\n", "{a",
-        "[a", "!Ref Image", "${Image}", "&a", "*a", "%", "@", "`", "| x", "> x", "? x", "two\nlines\n", "\r\n",
-        "\ttab", "  x  ", "\x7f", "\x85", "\u2028", "\ufeff", "Grüße 世界", "\U0001f469", "{{resolve:ssm:x}}",
-        "x" * 3000, "a b " * 900,
+        "[a", "!Ref Image", "${Image}", "&a", "*a", "%", "@", "`", "| x", "> x", "? x", "two\nlines\n",
+        "\r\n", "\ttab", "  x  ", "\x7f", "\x85", "\u2028", "\ufeff", "Grüße 世界", "\U0001f469",
+        "{{resolve:ssm:x}}", "x" * 3000, "a b " * 900,
     ],
 )  # fmt: skip
 def test_every_value_is_quoted_so_that_it_stays_what_it_is(value):
