@@ -10,7 +10,7 @@ from stack.mistakes import Mistakes
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
-_TOP: Mapping[str, type] = {
+TOP: Mapping[str, type] = {
     "description": str,
     "region": str,
     "stacks": list,
@@ -22,7 +22,7 @@ _TOP: Mapping[str, type] = {
     "parameters": dict,
     "tags": dict,
 }
-_TABLES: Mapping[str, Mapping[str, type]] = {
+TABLES: Mapping[str, Mapping[str, type]] = {
     "endpoint": {"url": str, "start": list, "stop": list, "process_images": bool, "ca": str},
     "token": {"create": list, "revoke": list, "environment": dict},
     "container": {"image": str, "environment": dict, "secrets": dict},
@@ -53,8 +53,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 def check(content: Mapping[str, Any], mistakes: Mistakes) -> None:
     """Note every key that is unknown, missing, or holds what it cannot."""
-    _check_table("", content, _TOP, mistakes)
-    for where, known in _TABLES.items():
+    _check_table("", content, TOP, mistakes)
+    for where, known in TABLES.items():
         if isinstance(content.get(where), dict):
             _check_table(where, content[where], known, mistakes)
     for where in _OF_STRINGS:

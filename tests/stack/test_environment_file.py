@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stack import environment, render, templates
+from stack import environment, keys, render, templates
 from stack.render import Container
 
 DIGEST = "sha256:" + "0" * 64
@@ -285,3 +287,14 @@ Names = "a, b"
         "Zones": "a,b",
         "Names": "a, b",
     }
+
+
+def test_every_key_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    section = page.split("## The environment file")[1].split("\n## ")[0]
+    documented = set(
+        re.findall(r"`([a-z_]+(?:\.[a-z_<>]+)?)`", "".join(re.findall(r"^\| `.*? \|", section, re.M)))
+    )
+    tables = {f"{table}.{key}" for table, known in keys.TABLES.items() for key in known}
+    plain = keys.TOP.keys() - keys.TABLES.keys() - {"parameters"}
+    assert documented == plain | tables | {"parameters.<stack>"}
