@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stack.errors import ToolError
-from stack.scan.policy import Finding
+from stack.scan.policy import Violation
 from stack.scan.templates import Resolved
 
 
-def findings(found: Mapping[Path, Resolved], program: Path) -> tuple[list[Finding], Counter[str]]:
+def violations(found: Mapping[Path, Resolved], program: Path) -> tuple[list[Violation], Counter[str]]:
     """Run checkov once over template files (with the template each was written from).
 
     Returns what failed, and how many checks passed by environment. Raises a ToolError when checkov could not
@@ -38,7 +38,7 @@ def findings(found: Mapping[Path, Resolved], program: Path) -> tuple[list[Findin
     for check in results["failed_checks"]:
         template = judged[str(Path(check["file_abs_path"]).resolve())]
         resource = check["resource"].rpartition(".")[2]
-        failed[check["check_id"], template.environment, template.stack, resource] = Finding(
+        failed[check["check_id"], template.environment, template.stack, resource] = Violation(
             tool="checkov",
             rule=check["check_id"],
             environment=template.environment,

@@ -7,6 +7,7 @@ with a Python package; for the other types used here the same requirement is one
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -15,13 +16,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stack.errors import ToolError
-from stack.scan.policy import Finding
+from stack.scan.policy import Violation
 from stack.scan.templates import Resolved
 
 NPM_PACKAGE = "@cdklabs/cdk-validator-cfnguard@0.0.62"
@@ -76,17 +78,23 @@ def install(folder: Path) -> None:
     wanted = f"{NPM_PACKAGE} {NPM_SHA512}\n{RULES_LOCK.read_text(encoding='utf-8')}"
     if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    _fetch_program(folder)
-    _fetch_rules(folder)
-    marker.write_text(wanted, encoding="utf-8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="guard-", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / "guard"
+        fresh.mkdir()
+        _fetch_program(fresh)
+        _fetch_rules(fresh)
+        (fresh / marker.name).write_text(wanted, encoding="utf-8")
+        # Renamed when complete; the old one is moved out of the way, also from under another process.
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(Path(temporary) / "old")
+        fresh.rename(folder)
 
 
-def findings(found: Mapping[Path, Resolved], folder: Path) -> list[Finding]:
+def violations(found: Mapping[Path, Resolved], folder: Path) -> list[Violation]:
     """Run both rule sets over template files (with the template each was written from).
 
-    A rule that a resource breaks is one finding. Raises a ToolError when cfn-guard could not judge.
+    A rule that a resource breaks is one violation. Raises a ToolError when cfn-guard could not judge.
     """
     program = _program(folder)
     command = [str(program), "validate", "--structured", "--output-format", "json", "--show-summary", "none"]
@@ -101,8 +109,10 @@ def findings(found: Mapping[Path, Resolved], folder: Path) -> list[Finding]:
     for report in json.loads(done.stdout):
         template = found[Path(report["name"])]
         for broken in report["not_compliant"]:
-            for finding in _findings(broken["Rule"], template):
-                results[finding.rule, finding.environment, finding.stack, finding.resource] = finding
+            for violation in _violations(broken["Rule"], template):
+                results[violation.rule, violation.environment, violation.stack, violation.resource] = (
+                    violation
+                )
     return list(results.values())
 
 
@@ -116,7 +126,7 @@ def is_well_architected(rule: str) -> bool:
     return rule in WELL_ARCHITECTED or rule in WELL_ARCHITECTED.values()
 
 
-def _findings(rule: Mapping[str, Any], template: Resolved) -> Iterator[Finding]:
+def _violations(rule: Mapping[str, Any], template: Resolved) -> Iterator[Violation]:
     texts = "\n".join(_texts(rule))
     control = _CONTROL.search(texts)
     name = control[1] if control else str(rule["name"])
@@ -126,7 +136,7 @@ def _findings(rule: Mapping[str, Any], template: Resolved) -> Iterator[Finding]:
     fix = match[1] if (match := _FIX.search(texts)) else ""
     # A rule that complains of what is not there at all names no resource.
     for resource in sorted({match[1] for path in _paths(rule) if (match := _RESOURCE.match(path))}) or [""]:
-        yield Finding(
+        yield Violation(
             tool="guard",
             rule=name,
             environment=template.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stack.scan.policy import Finding
+from stack.scan.policy import Violation
 from stack.scan.templates import Resolved
 
 RULES = {
@@ -41,14 +41,14 @@ _RESOURCE = {
 }
 
 
-def findings(template: Resolved) -> list[Finding]:
-    """Check every policy in one template. A resource has each rule's finding at most once."""
-    found: dict[tuple[str, str], Finding] = {}
+def violations(template: Resolved) -> list[Violation]:
+    """Check every policy in one template. A resource has each rule's violation at most once."""
+    found: dict[tuple[str, str], Violation] = {}
     for name, resource in template.resources.items():
         for document, identity in _documents(resource):
             for statement in statements(document):
                 for rule in _broken(statement, identity=identity):
-                    found[name, rule] = Finding(
+                    found[name, rule] = Violation(
                         tool="iam",
                         rule=rule,
                         environment=template.environment,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.errors import ToolError
-from stack.scan.policy import Finding
+from stack.scan.policy import Violation
 from stack.scan.templates import Resolved
 
 # What only says that a value was put in: zones, an ARN's partition.
@@ -19,13 +19,13 @@ _RESOLVED_ON_PURPOSE = ("W3010", "I3042")
 _FAILED = 1
 
 
-def findings(files: Iterable[Path], resolved: Mapping[Path, Resolved]) -> list[Finding]:
+def violations(files: Iterable[Path], resolved: Mapping[Path, Resolved]) -> list[Violation]:
     """Lint template `files` and `resolved` ones (with the template each was written from).
 
     Raises a ToolError when cfn-lint could not judge.
     """
     found = [
-        Finding(
+        Violation(
             tool="cfn-lint",
             rule=match["Rule"]["Id"],
             environment="",
@@ -40,7 +40,7 @@ def findings(files: Iterable[Path], resolved: Mapping[Path, Resolved]) -> list[F
     for match in _run(resolved, _RESOLVED_ON_PURPOSE):
         template = resolved[Path(match["Filename"])]
         found.append(
-            Finding(
+            Violation(
                 tool="cfn-lint",
                 rule=match["Rule"]["Id"],
                 environment=template.environment,

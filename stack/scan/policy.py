@@ -25,7 +25,7 @@ TOOLS = ("checkov", "guard", "iam")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Violation:
     """One rule that one resource of one environment breaks.
 
     `where` is "file:line LogicalId", `what` the rule in words, `next` how to fix it, `reason` why it is left
@@ -56,7 +56,7 @@ class Suppression:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What a finding is matched by."""
+        """What a violation is matched by."""
         return self.tool, self.rule, self.stack, self.resource
 
 
@@ -71,28 +71,26 @@ def suppressions(templates: Iterable[Resolved]) -> list[Suppression]:
     return list(found.values())
 
 
-def explained(findings: Iterable[Finding], known: Iterable[Suppression]) -> list[Finding]:
-    """Return the findings, each with the reason of the suppression that is made for it."""
+def explained(violations: Iterable[Violation], known: Iterable[Suppression]) -> list[Violation]:
+    """Return the violations, each with the reason of the suppression that is made for it."""
     reasons = {one.key: one.reason for one in known}
     return [
         replace(one, reason=reasons.get((one.tool, one.rule, one.stack, one.resource), ""))
-        for one in findings
+        for one in violations
     ]
 
 
-def mistaken(findings: Iterable[Finding], known: Iterable[Suppression], tool: str) -> list[str]:
-    """Say which of a tool's suppressions are wrong: no reason given, or nothing to suppress anywhere."""
-    met = {(one.tool, one.rule, one.stack, one.resource) for one in findings}
+def mistaken(
+    violations: Iterable[Violation], known: Iterable[Suppression], tool: str
+) -> list[tuple[Suppression, str, str]]:
+    """Find a tool's suppressions that are wrong; each with what is wrong with it, and what to do."""
+    met = {(one.tool, one.rule, one.stack, one.resource) for one in violations}
     wrong = []
     for one in known:
-        if one.tool != tool:
-            continue
-        if not one.reason:
-            wrong.append(f"{one.where}: {one.rule} is suppressed without a reason")
-        elif one.key not in met:
-            wrong.append(
-                f"{one.where}: {one.rule} is suppressed, but no environment breaks it: delete the suppression"
-            )
+        if one.tool == tool and not one.reason:
+            wrong.append((one, f"{one.rule} is suppressed without a reason", "say why, beside it"))
+        elif one.tool == tool and one.key not in met:
+            wrong.append((one, f"{one.rule} is suppressed, but no environment breaks it", "delete it"))
     return wrong
 
 

@@ -92,7 +92,7 @@ def _texts(environment: Environment, template: Template, outputs: Mapping[str, s
         if text is not None:
             values[name] = text
     if rules.broken(template, values, environment.region):
-        values |= {name: text for name, text in _EXAMPLES.items() if values.get(name) == "none"}
+        values |= {name: text for name, text in _EXAMPLES.items() if name in values}
     for broken in rules.broken(template, values, environment.region):
         raise usage(f"{environment.file}: {broken.about}: {broken.description}")
     return values

@@ -1,5 +1,6 @@
-"""The templates and environment files, parsed once."""
+"""The templates and environment files, parsed and resolved once."""
 
+import functools
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,24 @@ from typing import Any
 import cfnlint.decode
 import pytest
 
+from stack import environment as environments
+from stack.scan.templates import Resolved, resolved
+
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "cloudformation").glob("*.yaml"))
 ENVIRONMENTS = sorted((ROOT / "cloudformation" / "environments").glob("*.toml"))
 
 
+@functools.cache
 def parse_template(path: Path) -> dict[str, Any]:
     template, problems = cfnlint.decode.decode(str(path))
     assert not problems, problems
     return template
+
+
+@functools.cache
+def resolve_environment(name: str) -> dict[str, Resolved]:
+    return resolved(environments.load(ROOT, name))
 
 
 @pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
@@ -31,6 +41,17 @@ def template(template_path: Path) -> dict[str, Any]:
 @pytest.fixture(params=ENVIRONMENTS, ids=lambda path: path.stem)
 def environment(request: pytest.FixtureRequest) -> dict[str, Any]:
     return tomllib.loads(request.param.read_text())
+
+
+@pytest.fixture(params=ENVIRONMENTS, ids=lambda path: path.stem)
+def deployed(request: pytest.FixtureRequest) -> dict[str, Resolved]:
+    """An environment's templates with its parameters and conditions put in, by stack."""
+    return resolve_environment(request.param.stem)
+
+
+@pytest.fixture(scope="session")
+def local() -> dict[str, Resolved]:
+    return resolve_environment("local")
 
 
 @pytest.fixture(scope="session")
