@@ -24,6 +24,7 @@ class DockerContainer:
         self._engine, self._task, self._image = engine, task, image
         self._definition, self._task_definition = definition, task_definition
         self._container: Any = None
+        self._volumes: list[str] = []
         self.runtime_id = ""
         self._ended = asyncio.Event()
 
@@ -38,6 +39,9 @@ class DockerContainer:
         """Start it; `output` gets what it writes. Returns its address. Raises EngineError."""
         del ports
         options = self._options(definition, environment)
+        options["mounts"] = await self._engine.call(
+            lambda: self._mounts(definition), "CannotStartContainerError"
+        )
         if address:
             # The containers of a task share one network namespace.
             options.pop("network")
@@ -126,6 +130,31 @@ class DockerContainer:
             ]
         return options
 
+    def _mounts(self, definition: Record) -> list[Any]:
+        """Its volumes, which the containers of a task share. Blocks.
+
+        As on Fargate, a volume is root's and empty unless the image declares the path as a VOLUME; only then
+        does it begin with what the image has there, owner and mode included.
+        """
+        from docker.types import Mount
+
+        points = definition.get("mountPoints") or []
+        declared: Record = {}
+        if points:
+            config = self._engine.client.images.get(self._image).attrs["Config"] or {}
+            declared = config.get("Volumes") or {}
+        self._volumes = [f"localcloud-{self._task}-{point['sourceVolume']}" for point in points]
+        return [
+            Mount(
+                point["containerPath"],
+                name,
+                read_only=_true(point.get("readOnly")),
+                no_copy=point["containerPath"] not in declared,
+                labels=self._engine.labels(),
+            )
+            for name, point in zip(self._volumes, points, strict=True)
+        ]
+
     async def wait(self) -> int:
         """Its exit code, when it ends."""
         try:
@@ -160,6 +189,10 @@ class DockerContainer:
                 await asyncio.wait_for(self._ended.wait(), 5)
         finally:
             await self._engine.call(lambda: container.remove(force=True, v=True), "remove")
+            for name in self._volumes:
+                # Another container of the task may have it still; the last one removes it.
+                with suppress(EngineError):
+                    await self._engine.call(self._engine.client.volumes.get(name).remove, "remove")
 
     async def execute(self, command: list[str], seconds: float) -> int:
         """Run a command in it; its exit code. Raises TimeoutError after `seconds`, else OSError."""

@@ -41,6 +41,21 @@ def secret_values(definition: Record) -> dict[str, str]:
     return found
 
 
+#: What a volume's definition has for space that lives no longer than its task.
+_SCRATCH = frozenset({"name", "host"})
+
+
+def check_volumes(definition: Record) -> None:
+    """Refuse volumes that are more than the task's own scratch space. Raises StartError."""
+    for volume in definition.get("volumes") or []:
+        kinds = {key for key, value in volume.items() if value} - _SCRATCH
+        if kinds or (volume.get("host") or {}).get("sourcePath"):
+            raise StartError(
+                f"ResourceInitializationError: volume {volume.get('name')} is not scratch space of the task, "
+                f"and the local cloud has no other ({', '.join(sorted(kinds)) or 'host.sourcePath'})"
+            )
+
+
 def log_config(definition: Record, identity: str, account: str, region: str) -> Record | None:
     """Group and stream of the container's log, the stream made; None without a log. Raises StartError."""
     config: Record | None = ecs()._awslogs_config(definition, identity, identity)

@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from localcloud.ecs import relay
+from localcloud.ecs import platforms, relay
 from localcloud.ecs.images import Image
-from localcloud.ecs.records import Record
 from localcloud.ecs.relay import LABEL
 
 log = logging.getLogger("localcloud.ecs")
@@ -58,6 +57,7 @@ class Engine:
         self._relay: Any = None
         self.network = f"localcloud-{cloud_id}"
         self.gateway = ""
+        self._architecture = ""
 
     async def call(self, function: Callable[[], Any], what: str, seconds: float = _CALL_SECONDS) -> Any:
         """Run a blocking call of the SDK on a thread. Raises EngineError, after `seconds` at the latest."""
@@ -70,14 +70,23 @@ class Engine:
         except (DockerException, OSError) as exc:
             raise EngineError(f"{what}: {str(exc)[:500]}") from exc
 
-    async def prepare(self, definition: Record, image: Image | None) -> str:
-        """Pull the image and have the network ready; the image's name for the engine. Raises EngineError."""
+    async def prepare(self, reference: str, image: Image | None, architecture: str) -> str:
+        """Pull the image and have the network ready; the image's name for the engine.
+
+        Raises EngineError, and CannotPullError for an image that is not for `architecture`.
+        """
         if self.client is None:
-            self.client = await in_thread(lambda: connect(_PULL_SECONDS))
+            connected = await in_thread(lambda: connect(_PULL_SECONDS))
+            version = await self.call(connected.version, "CannotPullContainerError")
+            self._architecture = platforms.of_machine(version.get("Arch") or "")
+            self.client = connected
             (self._state / MARK).touch()
         client = self.client
-        name = f"127.0.0.1:{self._port}/{image.repository}@{image.digest}" if image else definition["image"]
-        await self.call(lambda: _pull(client, name), "CannotPullContainerError", _PULL_SECONDS)
+        name = f"127.0.0.1:{self._port}/{image.repository}@{image.digest}" if image else reference
+        found = await self.call(
+            lambda: _pull(client, name, architecture), "CannotPullContainerError", _PULL_SECONDS
+        )
+        platforms.check(found, architecture, self._architecture)
         async with self._ready:
             await self._connect_gateway(name)
         return name
@@ -143,13 +152,20 @@ async def in_thread(function: Callable[[], Any]) -> Any:
     return await future
 
 
-def _pull(client: Any, name: str) -> None:
-    from docker.errors import ImageNotFound
+def _pull(client: Any, name: str, architecture: str) -> str:
+    """Have the image on the engine, for `architecture` if there is one; what it is for."""
+    from docker.errors import DockerException, ImageNotFound
 
     try:
-        client.images.get(name)
+        found = str(client.images.get(name).attrs["Architecture"])
     except ImageNotFound:
-        client.images.pull(name)
+        pulled = client.images.pull(name, platform=f"linux/{architecture}")
+        return str((pulled[0] if isinstance(pulled, list) else pulled).attrs["Architecture"])
+    if found != architecture:
+        # Another variant of it may be in the registry; if there is none, the one here says what is wrong.
+        with suppress(DockerException, OSError):
+            return str(client.images.pull(name, platform=f"linux/{architecture}").attrs["Architecture"])
+    return found
 
 
 def _remove_all(client: Any, cloud_id: str) -> None:
@@ -158,6 +174,9 @@ def _remove_all(client: Any, cloud_id: str) -> None:
     for container in client.containers.list(all=True, filters={"label": f"{LABEL}={cloud_id}"}):
         with suppress(NotFound):
             container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters={"label": f"{LABEL}={cloud_id}"}):
+        with suppress(NotFound):
+            volume.remove(force=True)
     for network in client.networks.list(filters={"label": f"{LABEL}={cloud_id}"}):
         with suppress(NotFound):
             network.remove()

@@ -42,6 +42,11 @@ class Image:
         return (self.settings.get("Labels") or {}).get(RUNTIME_LABEL) == "process"
 
     @property
+    def architecture(self) -> str:
+        """The processor it is for, such as "amd64"."""
+        return str(self.config.get("architecture") or "")
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Env, Entrypoint, Cmd, WorkingDir, ... of the configuration."""
         found: dict[str, Any] = self.config.get("config") or {}

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from localcloud import balancer, emulator
-from localcloud.ecs import health, metadata
+from localcloud.ecs import health, metadata, platforms
 from localcloud.ecs.containers import DockerContainer
-from localcloud.ecs.definitions import StartError, log_config, overridden, secret_values
+from localcloud.ecs.definitions import (
+    StartError,
+    check_volumes,
+    log_config,
+    overridden,
+    secret_values,
+)
 from localcloud.ecs.engine import Engine, EngineError
 from localcloud.ecs.images import CannotPullError, look_up, unpack
 from localcloud.ecs.logs import LogStream
@@ -120,6 +126,8 @@ class Life:
     async def _start(self) -> None:
         task, definitions = self.task, self.definition["containerDefinitions"]
         move(task, "PENDING", pullStartedAt=now())
+        check_volumes(self.definition)
+        architecture = platforms.of_definition(self.definition)
         ports = [int(p["containerPort"]) for d in definitions for p in d.get("portMappings") or []]
         address, mapped = "", {port: port for port in ports}
         for definition, shown in zip(definitions, task["containers"], strict=True):
@@ -136,6 +144,7 @@ class Life:
                 shown["imageDigest"] = image.digest
             container: Any
             if image and image.is_process:
+                platforms.check(image.architecture, architecture, platforms.of_machine())
                 root = await asyncio.to_thread(self._unpack, image)
                 if not address:
                     address, mapped = free_address(ports)
@@ -148,7 +157,7 @@ class Life:
                 )
                 # A pull can take minutes, and an engine that hangs its time; whoever stops the task
                 # should not wait for either.
-                name = await self._unless_stopped(engine.prepare(definition, image))
+                name = await self._unless_stopped(engine.prepare(definition["image"], image, architecture))
                 container = DockerContainer(engine, self.id, name, definition, self.definition)
                 gateway, starts = engine.gateway, engine.starts
             token = metadata.register(task, definition, shown, self.id)

@@ -88,7 +88,11 @@ class ProcessContainer:
         }
         merged.pop("PYTHONHOME", None)
         merged.pop("LD_LIBRARY_PATH", None)
-        merged.update(PATH=os.environ.get("PATH", os.defpath), HOME=self._home, TMPDIR=self._home)
+        volumes = {str(p["containerPath"]).rstrip("/"): p for p in definition.get("mountPoints") or []}
+        folders = {path: self._volume(str(point["sourceVolume"])) for path, point in volumes.items()}
+        merged = {name: _moved(value, folders) for name, value in merged.items()}
+        merged.update(PATH=os.environ.get("PATH", os.defpath), HOME=self._home)
+        merged["TMPDIR"] = folders.get("/tmp", self._home)  # noqa: S108 - a private folder
         self._environment = merged
         workdir = definition.get("workingDirectory") or settings.get("WorkingDir") or "/"
         self._directory = self._root / str(workdir).lstrip("/")
@@ -110,6 +114,11 @@ class ProcessContainer:
         )
         self._reading = asyncio.get_running_loop().create_task(self._read(output))
         return address
+
+    def _volume(self, name: str) -> str:
+        folder = Path(self._home) / "volumes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
 
     def translate(self, command: list[str]) -> list[str]:
         """The command for the host: its Python for the image's, the image's paths below the root."""
@@ -171,6 +180,14 @@ class ProcessContainer:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+
+def _moved(value: str, folders: dict[str, str]) -> str:
+    """A path on a volume where that is here; any other value as it is."""
+    for path, folder in folders.items():
+        if value == path or value.startswith(f"{path}/"):
+            return folder + value[len(path) :]
+    return value
 
 
 def sweep(records: Path, seconds: float = 5.0) -> int:

@@ -1,10 +1,12 @@
 """The one way out of the containers' network: a relay to the gateway's Unix socket.
 
-It runs from the task's own image, with the Python in it, since no other image can be counted on.
+It runs from the task's own image, since no other can be counted on: with the Python in it or, where it has
+none, with this machine's, mounted read-only.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +39,43 @@ def start(client: Any, network: str, cloud_id: str, image: str, state: Path) -> 
 
     Raises what the SDK raises, and OSError when the relay ended at once.
     """
+    from docker.errors import APIError
+
     labels = {LABEL: cloud_id}
     if not client.networks.list(names=[f"^{network}$"]):
         client.networks.create(network, driver="bridge", internal=True, labels=labels)
+    volumes = {str(state): {"bind": "/gateway", "mode": "ro"}}
+    try:
+        relay = _run(client, network, image, "python3", volumes, labels)
+    except APIError as exc:
+        if "python3" not in str(exc):
+            raise
+        ours = {path: {"bind": path, "mode": "ro"} for path in _python_folders()}
+        relay = _run(client, network, image, str(Path(sys.executable).resolve()), {**volumes, **ours}, labels)
+    relay.reload()
+    address = relay.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+    if not address:
+        raise OSError(f"the relay ended at once: {relay.logs().decode(errors='replace')[-300:]}")
+    return relay, str(address)
+
+
+def _python_folders() -> list[str]:
+    """Where this machine's Python and the libraries it is linked with are."""
+    found = ["/usr", "/lib", "/lib64"]
+    if not Path(sys.base_prefix).is_relative_to("/usr"):
+        found.append(sys.base_prefix)
+    return [path for path in found if Path(path).is_dir()]
+
+
+def _run(
+    client: Any, network: str, image: str, python: str, volumes: dict[str, Any], labels: dict[str, str]
+) -> Any:
     name = f"{network}-gateway"
     for old in client.containers.list(all=True, filters={"name": f"^/{name}$"}):
         old.remove(force=True)
-    relay = client.containers.run(
+    return client.containers.run(
         image,
-        entrypoint=["python3", "-c", _SCRIPT % PORT],
+        entrypoint=[python, "-I", "-S", "-c", _SCRIPT % PORT],
         command=[],
         name=name,
         labels=labels,
@@ -57,14 +87,9 @@ def start(client: Any, network: str, cloud_id: str, image: str, state: Path) -> 
         cap_add=["DAC_OVERRIDE"],
         security_opt=["no-new-privileges"],
         mem_limit="128m",
-        volumes={str(state): {"bind": "/gateway", "mode": "ro"}},
+        volumes=volumes,
         environment={"PYTHONDONTWRITEBYTECODE": "1"},
         healthcheck={"test": ["NONE"]},
         restart_policy={"Name": "no"},
         detach=True,
     )
-    relay.reload()
-    address = relay.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
-    if not address:
-        raise OSError(f"the relay ended at once: {relay.logs().decode(errors='replace')[-300:]}")
-    return relay, str(address)

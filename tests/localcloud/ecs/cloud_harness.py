@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -65,6 +66,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 leaving.wait()
 """
 ROOT = Path(__file__).parents[3]
+#: This machine's, in the words of images and of task definitions.
+ARCHITECTURE, CPU = ("arm64", "ARM64") if platform.machine() in ("arm64", "aarch64") else ("amd64", "X86_64")
 
 
 def free_port() -> int:
@@ -127,7 +130,7 @@ class LocalCloud:
         except urllib.error.HTTPError as exc:
             return exc.code, exc.read()
 
-    def push(self, repository: str = "tiny") -> str:
+    def push(self, repository: str = "tiny", architecture: str = ARCHITECTURE) -> str:
         """Push the service as a process image over the registry API; its reference by digest."""
         ecr = self.client("ecr")
         if not any(r["repositoryName"] == repository for r in ecr.describe_repositories()["repositories"]):
@@ -140,7 +143,7 @@ class LocalCloud:
         layer = gzip.compress(raw.getvalue(), mtime=0)
         config = json.dumps(
             {
-                "architecture": "amd64", "os": "linux",
+                "architecture": architecture, "os": "linux",
                 "rootfs": {"type": "layers", "diff_ids": [_digest(raw.getvalue())]},
                 "config": {
                     "Env": ["LISTEN=0.0.0.0", "PORT=8080", "FROM_IMAGE=yes"],
@@ -201,14 +204,16 @@ class LocalCloud:
         image: str,
         stop_timeout: int = 5,
         container: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
         **environment: str,
     ) -> str:
-        """Register it; `container` has more members of its one container's definition."""
+        """Register it; `container` has more members of its one container's definition, `more` of its own."""
         self.client("logs").create_log_group(logGroupName="/tiny") if not self.client(
             "logs"
         ).describe_log_groups(logGroupNamePrefix="/tiny")["logGroups"] else None
         arn: str = self.client("ecs").register_task_definition(
             family="tiny", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+            **{"runtimePlatform": {"cpuArchitecture": CPU}, **(more or {})},
             containerDefinitions=[
                 {
                     "name": "web", "image": image, "essential": True, "stopTimeout": stop_timeout,

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from cloud_harness import SERVICE, LocalCloud, until
+from cloud_harness import CPU, SERVICE, LocalCloud, until
 
 pytestmark = pytest.mark.engine
 
@@ -38,6 +38,7 @@ def _definition(cloud: LocalCloud, image: str, version: str) -> str:
     cloud.task_definition(image)
     arn: str = cloud.client("ecs").register_task_definition(
         family="tiny", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+        runtimePlatform={"cpuArchitecture": CPU},
         containerDefinitions=[
             {
                 "name": "web", "image": image, "essential": True, "stopTimeout": 5,
@@ -123,7 +124,12 @@ def test_the_containers_of_a_task_share_its_address(cloud: LocalCloud, image: st
         {"name": "ask", "image": image, "entryPoint": ["python3", "-c", ask], "essential": False},
     ]
     definition = cloud.client("ecs").register_task_definition(
-        family="three", networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=containers
+        family="three",
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=containers,
+        runtimePlatform={"cpuArchitecture": CPU},
     )["taskDefinition"]["taskDefinitionArn"]
     described = cloud.run_task(definition)
 
