@@ -20,7 +20,7 @@ from stack.templates import Template
 # What an environment file may leave to its owner, and a template's Rules refuse until it is there: the
 # templates are resolved with examples then.
 _EXAMPLES = {
-    "DomainName": "echo.example.com",
+    "DomainName": "echo.example.org",
     "HostedZoneId": "Z0123456789EXAMPLE",
     "Repository": "example/echo-room",
 }
