@@ -121,7 +121,7 @@ class Engine:
         if self.client is not None:
             client = self.client
             try:
-                await self.call(lambda: _remove_all(client, self._id), "clean-up", 30)
+                await self.call(lambda: remove_all(client, self._id), "clean-up", 30)
             except EngineError as exc:
                 log.warning("containers may be left behind: %s", exc)
 
@@ -168,7 +168,8 @@ def _pull(client: Any, name: str, architecture: str) -> str:
     return found
 
 
-def _remove_all(client: Any, cloud_id: str) -> None:
+def remove_all(client: Any, cloud_id: str) -> None:
+    """Remove every container, volume and network of a local cloud. Blocks."""
     from docker.errors import NotFound
 
     for container in client.containers.list(all=True, filters={"label": f"{LABEL}={cloud_id}"}):
@@ -187,6 +188,6 @@ def sweep(cloud_id: str) -> None:
     from docker.errors import DockerException
 
     try:
-        _remove_all(connect(_PING_SECONDS), cloud_id)
+        remove_all(connect(_PING_SECONDS), cloud_id)
     except (EngineError, DockerException, OSError) as exc:
         log.warning("containers that may be left behind cannot be removed: %s", exc)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import socket
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cloud_harness import CPU, SERVICE, LocalCloud, until
+
+from localcloud.ecs import relay
+from localcloud.ecs.engine import remove_all
 
 pytestmark = pytest.mark.engine
 
@@ -142,3 +150,94 @@ def test_the_containers_of_a_task_share_its_address(cloud: LocalCloud, image: st
     ecs = cloud.client("ecs")
     ecs.stop_task(cluster="c", task=described()["taskArn"])
     until(lambda: described()["lastStatus"] == "STOPPED", 60)
+
+
+def _sleeps(name: str, image: str, script: str, **more: Any) -> dict[str, Any]:
+    wait = "import signal, time; signal.signal(15, lambda *_: exit(0)); time.sleep(60)"
+    return {
+        "name": name, "image": image, "entryPoint": ["python3", "-c", f"{script}\n{wait}"],
+        "user": "10001:10001", "readonlyRootFilesystem": True, "stopTimeout": 1,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "ulimits": [{"name": "nofile", "softLimit": 512, "hardLimit": 1024}], **more,
+    }  # fmt: skip
+
+
+def test_a_volume_belongs_to_root_unless_the_image_declares_it(
+    cloud: LocalCloud, engine: Any, image: str
+) -> None:
+    dockerfile = f'FROM {image}\nVOLUME ["/tmp"]\n'
+    tag = f"localcloud-test:volume{os.getpid()}"
+    engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag)
+    cloud.task_definition(image)
+    limits = "import resource; assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 1024)"
+    point = {"mountPoints": [{"sourceVolume": "scratch", "containerPath": "/tmp"}]}  # noqa: S108
+    write = "open('/tmp/found', 'w').write('shared')"
+    read = (
+        "import time, pathlib\nfor _ in range(100):\n"
+        "    if pathlib.Path('/tmp/found').exists(): exit(9)\n    time.sleep(0.1)"
+    )
+
+    def run(*containers: dict[str, Any]) -> Any:
+        definition = cloud.client("ecs").register_task_definition(
+            family="volumes", networkMode="awsvpc", cpu="256", memory="512", volumes=[{"name": "scratch"}],
+            containerDefinitions=list(containers), runtimePlatform={"cpuArchitecture": CPU},
+        )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
+        described = cloud.run_task(definition)
+        stopped = until(lambda: (t := described())["lastStatus"] == "STOPPED" and t, 60)
+        return {c["name"]: c["exitCode"] for c in stopped["containers"]}
+
+    try:
+        writes = _sleeps("writes", tag, f"{limits}\n{write}", **point)
+        assert run(writes, _sleeps("reads", tag, read, **point)) == {"writes": 0, "reads": 9}
+        # The image says nothing of /tmp: an empty folder of root's, which another user cannot write to.
+        assert run(_sleeps("writes", image, write, **point)) == {"writes": 1}
+        mode = "import os, sys; s = os.stat('/tmp'); sys.exit(s.st_uid == 0 and s.st_mode & 0o777 == 0o755)"
+        assert run(_sleeps("looks", image, mode, **point)) == {"looks": 1}
+    finally:
+        # The relay runs from it as well.
+        cloud.down()
+        engine.images.remove(tag)
+    identity = json.loads((cloud.state / "cloud.json").read_text())["id"]
+    assert engine.volumes.list(filters={"label": f"io.echo-room.localcloud={identity}"}) == []
+
+
+def test_an_image_of_another_architecture_is_refused(cloud: LocalCloud, image: str) -> None:
+    asked, words = ("ARM64", "arm64") if CPU == "X86_64" else ("X86_64", "amd64")
+    definition = cloud.task_definition(image, more={"runtimePlatform": {"cpuArchitecture": asked}})
+    described = cloud.run_task(definition)
+    stopped = until(lambda: (t := described())["lastStatus"] == "STOPPED" and t, 60)
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert f"descriptor matching platform 'linux/{words}'" in stopped["stoppedReason"]
+
+
+def test_the_relay_needs_nothing_of_the_image(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, identity = io.BytesIO(), f"test{os.getpid()}"
+    tarfile.open(fileobj=empty, mode="w").close()
+    engine.api.import_image_from_data(empty.getvalue(), repository=f"localcloud-{identity}", tag="empty")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as gateway:
+        gateway.bind("gateway.sock")
+        gateway.listen()
+        try:
+            _, address = relay.start(
+                engine, f"localcloud-{identity}", identity, f"localcloud-{identity}:empty", tmp_path
+            )
+
+            def greeted() -> bytes:
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection((address, relay.PORT), 2) as asking,
+                ):
+                    asking.sendall(b"anybody?")
+                    taken, _ = gateway.accept()
+                    with taken:
+                        taken.sendall(b"heard " + taken.recv(100))
+                    return asking.recv(100)
+                return b""
+
+            assert until(greeted) == b"heard anybody?"
+        finally:
+            remove_all(engine, identity)
+            engine.images.remove(f"localcloud-{identity}:empty", force=True)
