@@ -19,7 +19,7 @@ CHOICES = {
     "Egress": ["endpoints", "nat", "nat-per-zone", "public"],
     "Zones": ["2", "3"],
     "AddressFamily": ["ipv4", "dualstack"],
-    "ExecuteCommandEndpoints": ["true", "false"],
+    "ExecuteCommandEndpoint": ["true", "false"],
     "KeyArn": ["none", "arn:aws:kms:us-east-1:123456789012:key/0"],
 }
 # What tasks and load balancer stand in while the network changes under them.
