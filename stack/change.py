@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from botocore.exceptions import ClientError
 
 from stack import changesets, endpoint, gate, protection, review, stacks, values
 from stack.clients import Cloud
+from stack.environment import Environment
 from stack.errors import OK, ToolError, refused
 from stack.image import pin
 from stack.review import Row
@@ -45,8 +48,25 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
             changesets.delete(cloud, change_set)
         raise
     differ = protection.differing(cloud, found.values())
+    for output, source in _not_given_yet(environment, known):
+        terminal.notice(
+            f"{output} is a new output of {source}; a stack that takes it needs another change afterwards"
+        )
     _print(cloud, terminal, name, made, rows, differ, as_json)
     return OK
+
+
+def _not_given_yet(environment: Environment, known: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Parameters for which an earlier stack has an output that it does not give yet, with that stack."""
+    found: list[tuple[str, str]] = []
+    for place, stack in enumerate(environment.stacks):
+        for name in environment.templates[stack].parameters:
+            sources = [
+                one for one in environment.stacks[:place] if name in environment.templates[one].outputs
+            ]
+            if name not in environment.parameters[stack] and sources and name not in known[sources[-1]]:
+                found.append((name, sources[-1]))
+    return found
 
 
 def _complete(cloud: Cloud) -> dict[str, Stack]:

@@ -27,6 +27,7 @@ def status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
                 "reason": stack.reason if stack else "",
                 "updated": (stack.updated or stack.created).isoformat(timespec="seconds") if stack else None,
                 "waiting": changesets.pending_names(cloud, name) if stack else [],
+                "protected": bool(stack and stack.protected),
             }
         )
     complete = all(stack is not None and stack.status in COMPLETE for stack in found.values())

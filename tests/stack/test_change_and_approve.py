@@ -34,6 +34,28 @@ def test_change_shows_before_and_after_and_approve_does_it(created):
     assert "Nothing was done" in again.stderr
 
 
+def test_a_new_output_reaches_later_stacks_with_a_second_change(created):
+    created.edit("data", "Outputs:", "Outputs:\n  Extra: {Value: none}")
+    created.edit(
+        "service",
+        "  TableName: {Type: String}",
+        "  TableName: {Type: String}\n  Extra: {Type: String, Default: x}",
+    )
+    created.edit("service", "on ${TableName}", "on ${TableName} ${Extra}")
+    created.file.write_text(created.file.read_text().replace('Mode = "one"', 'Mode = "two"'))
+    first = created.do("change", "--name", "one", "--runtime", "process")
+    assert "Extra is a new output of data" in first.stderr
+    stopped = created.do("approve", "--name", "one")
+    assert stopped.exit_code == 3, stopped.output
+    assert "Stopped before" in stopped.stderr
+    assert "Extra changed with the stacks before it" in stopped.stderr
+    second = created.do("change", "--name", "two", "--runtime", "process", "--json")
+    assert "is a new output" not in second.stderr
+    (row,) = json.loads(second.stdout)["changes"]
+    assert row["after"].endswith(" none"), "the value none is one like any other"
+    assert created.do("approve", "--name", "two").exit_code == 0
+
+
 def test_new_code_makes_a_new_image_and_changes_only_the_service(created):
     (created.root / "app" / "main.py").write_text("print('another')\n")
     done = created.do("change", "--name", "code", "--runtime", "process", "--json")
