@@ -1,7 +1,7 @@
 """Application Auto Scaling for ECS services: the records and their API.
 
-A scalable target bounds its service's desired count from the moment it is registered, as on AWS. Policies are
-kept and described; nothing acts on their metrics.
+A scalable target bounds its service's desired count from the moment it is registered, as on AWS. Policies and
+scheduled actions are kept and described; nothing acts on their metrics and times.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ class AutoScalingError(Exception):
 
 
 class Store:
-    """Scalable targets and policies of every region; JSON as it stands, so it is saved as it stands."""
+    """Targets, policies and actions of every region; JSON as it stands, so it is saved as it stands."""
 
     def __init__(self) -> None:
         self.targets: dict[str, Record] = {}
         self.policies: dict[str, Record] = {}
+        self.actions: dict[str, Record] = {}
 
     def state(self) -> Any:
         """What is saved."""
-        return {"targets": self.targets, "policies": self.policies}
+        return {"targets": self.targets, "policies": self.policies, "actions": self.actions}
 
     def load(self, saved: Any) -> None:
         """Take what was saved before; None when there is nothing."""
         if saved:
             self.targets, self.policies = saved["targets"], saved["policies"]
+            self.actions = saved.get("actions", {})
 
 
 STORE = Store()
@@ -68,6 +70,7 @@ def _key(request: Record, *names: str) -> str:
 
 _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 _POLICY = (*_TARGET, "PolicyName")
+_SCHEDULED = (*_TARGET, "ScheduledActionName")
 
 
 def _service(request: Record) -> tuple[str, str]:
@@ -127,12 +130,13 @@ def register_scalable_target(request: Record) -> Record:
 
 
 def deregister_scalable_target(request: Record) -> Record:
-    """Remove a scalable target and its policies; the desired count stays as it is."""
+    """Remove a scalable target with its policies and actions; the desired count stays as it is."""
     key = _key(request, *_TARGET)
     if STORE.targets.pop(key, None) is None:
         raise _not_found("scalable target", request)
-    for policy in [name for name in STORE.policies if name.startswith(f"{key}|")]:
-        del STORE.policies[policy]
+    for store in (STORE.policies, STORE.actions):
+        for name in [name for name in store if name.startswith(f"{key}|")]:
+            del store[name]
     return {}
 
 
@@ -163,6 +167,44 @@ def delete_scaling_policy(request: Record) -> Record:
     if STORE.policies.pop(_key(request, *_POLICY), None) is None:
         raise _not_found("scaling policy", request)
     return {}
+
+
+def put_scheduled_action(request: Record) -> Record:
+    """Create or change a scheduled action of a registered target."""
+    key = _key(request, *_SCHEDULED)
+    if _key(request, *_TARGET) not in STORE.targets:
+        raise _not_found("scalable target", request)
+    schedule = str(request.get("Schedule", ""))
+    if not schedule.startswith(("at(", "rate(", "cron(")):
+        raise AutoScalingError("ValidationException", f"Unrecognized schedule expression: {schedule}")
+    old = STORE.actions.get(key)
+    tail = (
+        f"scheduledAction:{uuid.uuid4()}:resource/{request['ServiceNamespace']}/{request['ResourceId']}:"
+        f"scheduledActionName/{request['ScheduledActionName']}"
+    )
+    STORE.actions[key] = {
+        "ScheduledActionARN": old["ScheduledActionARN"] if old else _arn("autoscaling", tail),
+        "CreationTime": old["CreationTime"] if old else time.time(),
+        **{name: value for name, value in request.items() if value is not None},
+    }
+    return {}
+
+
+def delete_scheduled_action(request: Record) -> Record:
+    """Remove a scheduled action."""
+    if STORE.actions.pop(_key(request, *_SCHEDULED), None) is None:
+        raise _not_found("scheduled action", request)
+    return {}
+
+
+def describe_scheduled_actions(request: Record) -> Record:
+    """The scheduled actions of a namespace, all on one page."""
+    names, resource = request.get("ScheduledActionNames"), request.get("ResourceId")
+    return {"ScheduledActions": [
+        action for action in _matching(STORE.actions, request)
+        if (not names or action["ScheduledActionName"] in names)
+        and (not resource or action["ResourceId"] == resource)
+    ]}  # fmt: skip
 
 
 def _not_found(what: str, request: Record) -> AutoScalingError:
@@ -207,7 +249,9 @@ _ACTIONS: dict[str, Callable[[Record], Record]] = {
     "DeleteScalingPolicy": delete_scaling_policy,
     "DescribeScalingPolicies": describe_scaling_policies,
     "DescribeScalingActivities": lambda _: {"ScalingActivities": []},
-    "DescribeScheduledActions": lambda _: {"ScheduledActions": []},
+    "PutScheduledAction": put_scheduled_action,
+    "DeleteScheduledAction": delete_scheduled_action,
+    "DescribeScheduledActions": describe_scheduled_actions,
 }
 
 

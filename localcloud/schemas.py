@@ -56,6 +56,16 @@ def recreation(resource_type: str, name: str) -> Recreation | None:
     return "Never"
 
 
+@cache
+def generated_identifier(resource_type: str) -> str | None:
+    """The one property that the service makes up and `Ref` gives, None where it is otherwise."""
+    found = schema(resource_type) or {}
+    primary = found.get("primaryIdentifier") or []
+    if len(primary) != 1 or primary[0] not in (found.get("readOnlyProperties") or []):
+        return None
+    return str(primary[0]).removeprefix("/properties/")
+
+
 def coerced(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
     """The properties with every scalar in the type its schema names.
 

@@ -6,11 +6,26 @@ neither MiniStack nor one of these knows is refused by name when the change set 
 
 from __future__ import annotations
 
-from localcloud import emulator
-from localcloud.resources import acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, vpc, wafv2
-from localcloud.resources.base import Provisioner
+from collections.abc import Callable
+from typing import Any
 
-_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, listeners, scaling, vpc, wafv2)
+from localcloud import emulator, schemas
+from localcloud.resources import (
+    acm,
+    cloudwatch,
+    ec2,
+    ecs,
+    elbv2,
+    iam,
+    listeners,
+    scaling,
+    storage,
+    vpc,
+    wafv2,
+)
+from localcloud.resources.base import Made, Provisioner
+
+_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, scaling, storage, vpc, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:
@@ -28,3 +43,20 @@ def install() -> None:
             cloudformation._STACK_TAG_PROPERTY.setdefault(name, ("Tags", "list"))
     vpc.install()
     elbv2.install()
+    ecs.install()
+    wafv2.install()
+    for name, entry in cloudformation._RESOURCE_HANDLERS.items():
+        if identifier := schemas.generated_identifier(name):
+            for handler in ("create", "update"):
+                if handler in entry:
+                    entry[handler] = _identified(entry[handler], identifier)
+
+
+def _identified(handler: Callable[..., Made], name: str) -> Callable[..., Made]:
+    """`Fn::GetAtt` of what `Ref` gives, which handlers tend to forget."""
+
+    def made(*arguments: Any) -> Made:
+        physical_id, attributes = handler(*arguments)
+        return physical_id, {name: physical_id, **attributes}
+
+    return made

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localcloud import emulator
+
 #: Physical id and the attributes of `Fn::GetAtt`.
 Made = tuple[str, dict[str, Any]]
 Properties = dict[str, Any]
@@ -66,6 +68,14 @@ def call(service: str, handler: Callable[..., Any], *arguments: Any) -> Any:
 def _tag(xml: str, name: str) -> str:
     found = re.search(rf"<{name}>(.*?)</{name}>", xml, re.DOTALL)
     return found.group(1) if found else ""
+
+
+def attributes_changed(resource_type: str, physical_id: str, attributes: dict[str, Any]) -> None:
+    """Let `Fn::GetAtt` see what another resource changed of this one, in whatever stack it is."""
+    for stack in emulator.module("services.cloudformation")._stacks.values():
+        for record in stack.get("_resources", {}).values():
+            if (record["ResourceType"], record["PhysicalResourceId"]) == (resource_type, physical_id):
+                record["Attributes"] = {**record["Attributes"], **attributes}
 
 
 def made_id(answer: str, prefix: str) -> str:

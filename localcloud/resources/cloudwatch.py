@@ -1,4 +1,7 @@
-"""CloudWatch: composite alarms."""
+"""CloudWatch: composite alarms, and alarms on metric math.
+
+MiniStack keeps an alarm's single metric and evaluates it; math is kept and described, and stays as it is set.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,43 @@ def _cloudwatch() -> Any:
     return emulator.module("services.cloudwatch")
 
 
+def _cfn() -> Any:
+    return emulator.module("services.cloudformation.provisioners")
+
+
+#: What belongs to an alarm on a single metric.
+_SINGLE = ("Dimensions", "ExtendedStatistic", "MetricName", "Namespace", "Period", "Statistic", "Unit")
+
+
+def _put_metric(name: str, properties: Properties) -> Made:
+    math = properties.get("Metrics")
+    if not math:
+        single: Made = _cfn()._cw_metric_alarm_put(name, properties)
+    else:
+        plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        alarm = _cfn()._cw_metric_alarm_record(name, {**plain, "MetricName": "-", "Namespace": "-"})
+        for key in _SINGLE:
+            alarm.pop(key, None)
+        alarm["Metrics"] = math
+        _cloudwatch().cloudformation_put_metric_alarm(alarm)
+        _cloudwatch().cloudformation_set_metric_alarm_tags(name, properties.get("Tags") or [])
+        single = name, {"Arn": alarm["AlarmArn"]}
+    for key in ("EvaluateLowSampleCountPercentile", "ThresholdMetricId"):
+        if key in properties:
+            _cloudwatch()._alarms[name][key] = properties[key]
+    return single
+
+
+def _create_metric(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    name = properties.get("AlarmName") or _cfn()._physical_name(stack_name, logical_id, max_len=255)
+    return _put_metric(name, properties)
+
+
+def _update_metric(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    del old, stack_name
+    return _put_metric(physical_id, new)
+
+
 def _put(name: str, properties: Properties) -> Made:
     request = {**properties, "AlarmName": name}
     call("CloudWatch", _cloudwatch()._put_composite_alarm, {}, request, False, True)
@@ -19,8 +59,7 @@ def _put(name: str, properties: Properties) -> Made:
 
 
 def _create_composite(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    naming = emulator.module("services.cloudformation.provisioners")
-    return _put(properties.get("AlarmName") or naming._physical_name(stack_name, logical_id), properties)
+    return _put(properties.get("AlarmName") or _cfn()._physical_name(stack_name, logical_id), properties)
 
 
 def _update_composite(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
@@ -34,6 +73,7 @@ def _delete_composite(physical_id: str, properties: Properties) -> None:
 
 
 PROVISIONERS = {
+    "AWS::CloudWatch::Alarm": Provisioner(_create_metric, _update_metric),
     "AWS::CloudWatch::CompositeAlarm": Provisioner(
         _create_composite, _update_composite, _delete_composite, tagged=True
     ),

@@ -59,7 +59,8 @@ def _create_nat_gateway(logical_id: str, properties: Properties, stack_name: str
     )
     gateway = made_id(call("Ec2", _ec2()._create_nat_gateway, request), "nat")
     _tag(gateway, properties)
-    return gateway, {"NatGatewayId": gateway}
+    # As the gateway's own network interface, which does not exist, would be called.
+    return gateway, {"NatGatewayId": gateway, "EniId": f"eni-{gateway.removeprefix('nat-')}"}
 
 
 def _delete_nat_gateway(physical_id: str, properties: Properties) -> None:

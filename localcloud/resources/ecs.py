@@ -141,6 +141,28 @@ def _wait_until_stable(arn: str) -> None:
         ) from exc
 
 
+def install() -> None:
+    """Let an update of a cluster leave alone what the associations, a resource of their own, say."""
+    entry = emulator.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::ECS::Cluster"]
+    update = entry["update"]
+
+    def updating(physical_id: str, old: Properties, new: Properties, *rest: Any) -> Made:
+        cluster = _ecs()._clusters.get(physical_id) or {}
+        members = {"CapacityProviders": "capacityProviders",
+                   "DefaultCapacityProviderStrategy": "defaultCapacityProviderStrategy"}  # fmt: skip
+        kept = {
+            there: cluster[there]
+            for name, there in members.items()
+            if there in cluster and name not in old and name not in new
+        }
+        made: Made = update(physical_id, old, new, *rest)
+        if made[0] == physical_id:
+            _ecs()._clusters[physical_id].update(kept)
+        return made
+
+    entry["update"] = updating
+
+
 def _create_associations(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     request = camel(properties)

@@ -1,12 +1,13 @@
-"""Elastic Load Balancing: what the provisioners leave out."""
+"""Elastic Load Balancing: load balancers and target groups, with what MiniStack's provisioners leave out."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from localcloud import emulator
+from localcloud.balancer import records
 from localcloud.endpoint import LOOPBACK
-from localcloud.resources.base import Made, Provisioner
+from localcloud.resources.base import Made, Properties, Provisioner
 
 PROVISIONERS: dict[str, Provisioner] = {}
 
@@ -18,31 +19,73 @@ def _alb() -> Any:
     return emulator.module("services.alb")
 
 
+def _subnets() -> Any:
+    return emulator.module("services.ec2")._subnets
+
+
 def install() -> None:
-    """Give target groups their full name and protocol version, and balancers the address they really have."""
+    """Correct both types."""
     types = emulator.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     for name, properties_at in (("create", 1), ("update", 2)):
         types[_GROUP][name] = _group(types[_GROUP][name], properties_at)
-        types[_BALANCER][name] = _balancer(types[_BALANCER][name])
+        types[_BALANCER][name] = _balancer(types[_BALANCER][name], properties_at)
+    types[_GROUP]["delete"] = _unless_in_use(types[_GROUP]["delete"])
+    types[_BALANCER]["delete"] = _unless_protected(types[_BALANCER]["delete"])
 
 
 def _group(handler: Any, properties_at: int) -> Any:
     def made(*arguments: Any) -> Made:
+        properties = arguments[properties_at]
         arn, attributes = handler(*arguments)
         group = _alb()._tgs.get(arn)
         if group is not None and group["Protocol"] in ("HTTP", "HTTPS"):
-            group["ProtocolVersion"] = arguments[properties_at].get("ProtocolVersion", "HTTP1")
+            group["ProtocolVersion"] = properties.get("ProtocolVersion", "HTTP1")
+            # What is not said is as the group's own protocol is.
+            group["HealthCheckProtocol"] = properties.get("HealthCheckProtocol", group["Protocol"])
         # What CloudWatch's dimension `TargetGroup` has.
-        return arn, {**attributes, "TargetGroupFullName": "targetgroup/" + arn.partition(":targetgroup/")[2]}
+        name = "targetgroup/" + arn.partition(":targetgroup/")[2]
+        used_by = (group or {}).get("LoadBalancerArns", [])
+        return arn, {**attributes, "TargetGroupFullName": name, "LoadBalancerArns": used_by}
 
     return made
 
 
-def _balancer(handler: Any) -> Any:
+def _unless_in_use(delete: Any) -> Any:
+    def deleting(physical_id: str, properties: Properties) -> None:
+        if records.in_use(physical_id):
+            raise ValueError(f"Target group '{physical_id}' is currently in use by a listener or a rule")
+        delete(physical_id, properties)
+
+    return deleting
+
+
+def _balancer(handler: Any, properties_at: int) -> Any:
     def made(*arguments: Any) -> Made:
+        properties = arguments[properties_at]
+        subnets = properties.get("Subnets") or [m["SubnetId"] for m in properties.get("SubnetMappings") or []]
+        if properties.get("IpAddressType") == "dualstack":
+            for subnet in subnets:
+                if not (_subnets().get(subnet) or {}).get("Ipv6CidrBlock"):
+                    raise ValueError(f"You must specify subnets with an associated IPv6 CIDR block: {subnet}")
         arn, attributes = handler(*arguments)
+        balancer = _alb()._lbs[arn]
         # Its listeners listen on loopback: there is no name to resolve.
-        _alb()._lbs[arn]["DNSName"] = LOOPBACK
+        balancer["DNSName"] = LOOPBACK
+        balancer["Subnets"] = subnets
+        if subnets and subnets[0] in _subnets():
+            balancer["VpcId"] = _subnets()[subnets[0]]["VpcId"]
         return arn, {**attributes, "DNSName": LOOPBACK}
 
     return made
+
+
+def _unless_protected(delete: Any) -> Any:
+    def deleting(physical_id: str, properties: Properties) -> None:
+        attributes = {a["Key"]: a["Value"] for a in _alb()._lb_attrs.get(physical_id, [])}
+        if attributes.get("deletion_protection.enabled") == "true":
+            raise ValueError(
+                f"Load balancer '{physical_id}' cannot be deleted because deletion protection is enabled"
+            )
+        delete(physical_id, properties)
+
+    return deleting

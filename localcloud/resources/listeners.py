@@ -11,10 +11,11 @@ from typing import Any
 
 from localcloud import balancer, emulator
 from localcloud.balancer import records
-from localcloud.resources.base import Made, Properties, Provisioner
+from localcloud.resources.base import Made, Properties, Provisioner, attributes_changed
 
 Action = dict[str, Any]
 
+_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 _DONE = ("forward", "fixed-response", "redirect")
 
 
@@ -49,7 +50,7 @@ def _note_load_balancers() -> None:
     """Say of every target group which balancers forward to it, by a listener or only by a rule."""
     alb = records.alb()
     for arn, group in alb._tgs.items():
-        group["LoadBalancerArns"] = sorted(
+        used_by = sorted(
             {
                 alb._listeners[rule["ListenerArn"]]["LoadBalancerArn"]
                 for rule in alb._rules.values()
@@ -57,6 +58,9 @@ def _note_load_balancers() -> None:
                 and any(arn in records.target_groups(action) for action in rule["Actions"])
             }
         )
+        if used_by != group.get("LoadBalancerArns"):
+            group["LoadBalancerArns"] = used_by
+            attributes_changed(_GROUP, arn, {"LoadBalancerArns": used_by})
 
 
 # --- listeners ---

@@ -9,7 +9,15 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
 def _register(properties: Properties) -> Made:
-    autoscaling.register_scalable_target(properties)
+    key = {name: properties[name] for name in _TARGET}
+    actions = properties.get("ScheduledActions") or []
+    autoscaling.register_scalable_target({k: v for k, v in properties.items() if k != "ScheduledActions"})
+    wanted = {action["ScheduledActionName"] for action in actions}
+    kept = autoscaling.describe_scheduled_actions(key)["ScheduledActions"]
+    for name in {action["ScheduledActionName"] for action in kept} - wanted:
+        autoscaling.delete_scheduled_action({**key, "ScheduledActionName": name})
+    for action in actions:
+        autoscaling.put_scheduled_action({**key, **action})
     # What `Ref` gives: "service/cluster/name|ecs:service:DesiredCount|ecs".
     target = "|".join(
         str(properties[name]) for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")

@@ -12,7 +12,15 @@ from ipaddress import ip_network
 from typing import Any
 
 from localcloud import emulator
-from localcloud.resources.base import Made, Properties, Provisioner, call, made_id, query
+from localcloud.resources.base import (
+    Made,
+    Properties,
+    Provisioner,
+    attributes_changed,
+    call,
+    made_id,
+    query,
+)
 
 #: Blocks "provided by Amazon" are from the addresses kept for documentation: they lead nowhere.
 _IPV6_POOL = "2001:db8:{:x}:{:x}00::/56"
@@ -47,14 +55,6 @@ def _with_vpc_attributes(handler: Any) -> Any:
     return made
 
 
-def _blocks_changed(vpc_id: str) -> None:
-    """Let `Fn::GetAtt` of the VPC, in whatever stack, see its blocks as they are now."""
-    for stack in emulator.module("services.cloudformation")._stacks.values():
-        for record in stack.get("_resources", {}).values():
-            if record["ResourceType"] == "AWS::EC2::VPC" and record["PhysicalResourceId"] == vpc_id:
-                record["Attributes"] = {**record["Attributes"], **_vpc_attributes(vpc_id)}
-
-
 def _create_block(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     vpc_id = properties["VpcId"]
@@ -72,14 +72,20 @@ def _create_block(logical_id: str, properties: Properties, stack_name: str) -> M
         raise ValueError("Only one Amazon-provided IPv6 CIDR block can be associated with a VPC here")
     association = f"vpc-cidr-assoc-{secrets.token_hex(8)}"
     vpc.setdefault("FurtherCidrBlocks", {})[association] = block
-    _blocks_changed(vpc_id)
-    return f"{association}|{vpc_id}", {"Id": association}
+    attributes_changed("AWS::EC2::VPC", vpc_id, _vpc_attributes(vpc_id))
+    return f"{association}|{vpc_id}", _block_attributes(association, block)
+
+
+def _block_attributes(association: str, block: str) -> dict[str, Any]:
+    kind = {"IpSource": "amazon", "Ipv6AddressAttribute": "public"} if ":" in block else {}
+    return {"Id": association, **kind}
 
 
 def _keep_block(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
     """Nothing of it changes in place."""
     del old, new, stack_name
-    return physical_id, {"Id": physical_id.partition("|")[0]}
+    association, _, vpc_id = physical_id.partition("|")
+    return physical_id, _block_attributes(association, _ec2()._vpcs[vpc_id]["FurtherCidrBlocks"][association])
 
 
 def _delete_block(physical_id: str, properties: Properties) -> None:
@@ -93,7 +99,7 @@ def _delete_block(physical_id: str, properties: Properties) -> None:
         if subnet["VpcId"] == vpc_id and any(_overlap(block, mine) for mine in _subnet_blocks(subnet)):
             raise ValueError(f"The CIDR block {block} is in use by subnet '{subnet['SubnetId']}'")
     del further[association]
-    _blocks_changed(vpc_id)
+    attributes_changed("AWS::EC2::VPC", vpc_id, _vpc_attributes(vpc_id))
 
 
 # --- egress-only internet gateways ---
@@ -230,6 +236,14 @@ def _route(handler: Callable[..., Made]) -> Any:
     return made
 
 
+def _attachment(handler: Callable[..., Made]) -> Any:
+    def made(*arguments: Any) -> Made:
+        physical_id, attributes = handler(*arguments)
+        return physical_id, {**attributes, "AttachmentType": physical_id.partition("|")[0]}
+
+    return made
+
+
 PROVISIONERS = {
     "AWS::EC2::VPCCidrBlock": Provisioner(_create_block, _keep_block, _delete_block),
     "AWS::EC2::EgressOnlyInternetGateway": Provisioner(
@@ -247,6 +261,9 @@ def install() -> None:
         subnet[name] = _subnet(subnet[name], name == "create")
     subnet["delete"] = _unless_used(subnet["delete"], _users_of_subnet)
     group["delete"] = _unless_used(group["delete"], _users_of_group)
+    attachment = types["AWS::EC2::VPCGatewayAttachment"]
+    for name in ("create", "update"):
+        attachment[name] = _attachment(attachment[name])
     types["AWS::EC2::Route"]["create"] = _route(types["AWS::EC2::Route"]["create"])
     _describe_ipv6()
 
