@@ -96,10 +96,11 @@ def replace_actions(cloud: Cloud) -> None:
             config = deployment_configuration(
                 data.get("deploymentConfiguration") or service["deploymentConfiguration"]
             )
-            balancers = data.get("loadBalancers")
-            data["loadBalancers"] = load_balancers(
-                service["loadBalancers"] if balancers is None else balancers, config
-            )
+            if data.get("loadBalancers") is not None or data.get("deploymentConfiguration"):
+                balancers = data.get("loadBalancers")
+                data["loadBalancers"] = load_balancers(
+                    service["loadBalancers"] if balancers is None else balancers, config
+                )
             strategy_problem(data.get("capacityProviderStrategy"))
         except RefusedError as exc:
             return refused(exc)

@@ -105,19 +105,25 @@ def begin(service: Record, deployment: Record) -> None:
 def enter(service: Record, deployment: Record, stage: str) -> None:
     """Put a deployment into the next stage of its life."""
     deployment.update(_stage=stage, _since=time.time(), updatedAt=now())
-    # Going back is a part of the deployment that failed.
-    history.note(service, {"id": deployment.get("_rollback_of", deployment["id"])}, lifecycleStage=stage)
+    _note(service, deployment, lifecycleStage=stage)
+
+
+def _note(service: Record, deployment: Record, **known: Any) -> None:
+    """Note it in the history, where going back is a part of the deployment that failed."""
+    history.note(service, {"id": deployment.get("_rollback_of", deployment["id"])}, **known)
 
 
 def begin_again(service: Record, task_definition: str) -> Record:
     """Replace the primary deployment by a new one of the service as it is now."""
     before = primary(service)
+    if before["rolloutState"] == "IN_PROGRESS" and before["_stage"] == "CLEAN_UP":
+        # All but the last of what it replaces is gone: there is no way back behind it.
+        finish(service, before)
     before.update(status="ACTIVE", updatedAt=now())
     if before["rolloutState"] == "IN_PROGRESS":
-        history.note(service, before, status="STOPPED", finished=True)
+        _note(service, before, status="STOPPED", finished=True)
     after = make_deployment(task_definition, service["desiredCount"])
     after.update({key: service[key] for key in ("launchType", "capacityProviderStrategy") if key in service})
-    after["_overtakes"] = before["rolloutState"] != "COMPLETED"
     service["deployments"].insert(0, after)
     begin(service, after)
     return after
@@ -153,10 +159,9 @@ def finish(service: Record, deployment: Record) -> None:
     )
     kept = ("id", "taskDefinition", "launchType", "_revision", "_config", "_groups")
     service["_last_completed"] = copy.deepcopy({key: deployment[key] for key in kept if key in deployment})
-    if failed := deployment.pop("_rollback_of", None):
-        history.note(service, {"id": failed}, status="ROLLBACK_SUCCESSFUL", finished=True)
-    else:
-        history.note(service, deployment, status="SUCCESSFUL", finished=True)
+    went_back = "_rollback_of" in deployment
+    _note(service, deployment, status="ROLLBACK_SUCCESSFUL" if went_back else "SUCCESSFUL", finished=True)
+    deployment.pop("_rollback_of", None)
     event(service, f"(deployment {deployment['id']}) deployment completed.")
     event(service, "has reached a steady state.")
 
@@ -180,11 +185,11 @@ def fail(service: Record, failed: Record, cause: Cause, rollback: bool) -> Recor
     event(service, f"(deployment {failed['id']}) deployment failed: {cause.event}")
     previous = service.get("_last_completed")
     if not rollback:
-        history.note(service, failed, status="STOPPED", statusReason=cause.status, finished=True)
+        _note(service, failed, status="STOPPED", statusReason=cause.status, finished=True)
         return None
     if not previous or previous["id"] == failed["id"]:
         event(service, "No rollback candidate was found to run the rollback.")
-        history.note(service, failed, status="ROLLBACK_FAILED", statusReason=cause.status, finished=True)
+        _note(service, failed, status="ROLLBACK_FAILED", statusReason=cause.status, finished=True)
         return None
     event(service, f"rolling back to (deployment {previous['id']}).")
     failed.update(status="ACTIVE", desiredCount=0)

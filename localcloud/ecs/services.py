@@ -87,14 +87,9 @@ class Scheduler:
     @staticmethod
     def _fail(service: Record, failed: Record, cause: deployments.Cause, rollback: bool) -> None:
         """End a deployment as failed, and send all traffic back where it came from, if that is wanted."""
-        moved = strategies.shifts(failed) and failed["_stage"] != "RECONCILE_SERVICE"
-        back = deployments.fail(service, failed, cause, rollback)
-        if back is None:
-            return
-        if moved:
+        if deployments.fail(service, failed, cause, rollback):
             try:
-                strategies.point(back)
-                strategies.point(back, test=True)
+                strategies.put_back(failed)
             except NoForwardError as exc:
                 event(service, f"traffic could not be sent back: {exc}.")
 

@@ -56,36 +56,40 @@ def waiting_minutes(config: Record) -> float:
 
 def prepare(service: Record, wanted: Record) -> None:
     """Choose where the deployment's tasks register. Raises NetworkingError when it cannot be done."""
-    before = source(service, wanted)
-    if wanted.get("_overtakes") and before and shifts(wanted):
-        # The one that was under way may have got its share already.
-        point(before)
-    chosen = []
-    for balancer, production, test in _pairs(wanted):
-        mine = [balancer["targetGroupArn"], *_alternate(balancer)]
-        try:
-            now = weights.of_rule(production) if production else {}
-            tested = weights.of_rule(test) if test else {}
-        except weights.NoForwardError as exc:
-            raise NetworkingError(str(exc)) from exc
-        serving = [arn for arn, weight in now.items() if weight]
-        if shifts(wanted):
-            _check(production, mine, serving, {*now, *tested})
-            other = mine[1 - mine.index(serving[0])]
-            chosen.append(other if before else serving[0])
-        else:
-            # A balancer set up for shifting keeps the group that serves.
-            ours = [arn for arn in mine if now.get(arn)]
-            chosen.append(max(ours, key=lambda arn: now[arn]) if ours else mine[0])
-    wanted["_groups"] = chosen
-    wanted["_steps"] = plan(wanted["_config"]) if before and shifts(wanted) else [(100.0, 0.0)]
-    if not shifts(wanted) and wanted.get("_overtakes"):
-        point(wanted)
+    try:
+        for other in service["deployments"]:
+            if other is not wanted and other["rolloutState"] != "COMPLETED":
+                # It is overtaken, and may have got its share already.
+                put_back(other)
+        chosen = [_choose(service, wanted, *pair) for pair in _pairs(wanted)]
+    except weights.NoForwardError as exc:
+        raise NetworkingError(str(exc)) from exc
+    moves = source(service, wanted) is not None and shifts(wanted)
+    wanted["_groups"] = [group for group, _ in chosen]
+    wanted["_steps"] = plan(wanted["_config"]) if moves else [(100.0, 0.0)]
+    if shifts(wanted):
+        wanted["_from"] = [serving for _, serving in chosen]
     enter(service, wanted, "SCALE_UP")
 
 
-def _check(rule: str, mine: list[str], serving: list[str], known: set[str]) -> None:
-    if missing := [arn for arn in mine if arn not in known]:
+def _choose(service: Record, wanted: Record, balancer: Record, production: str, test: str) -> tuple[str, str]:
+    """The target group of the deployment's tasks behind one balancer, and the group that serves now."""
+    mine = [balancer["targetGroupArn"], *_alternate(balancer)]
+    now = weights.of_rule(production) if production else {}
+    if not shifts(wanted):
+        # A balancer that is set up for shifting keeps the group that serves.
+        serving = max(mine, key=lambda arn: now.get(arn, 0))
+        return serving, serving
+    (serving,) = _check(production, mine, now, weights.of_rule(test) if test else {})
+    if source(service, wanted) is None:
+        return serving, serving
+    return mine[1 - mine.index(serving)], serving
+
+
+def _check(rule: str, mine: list[str], now: dict[str, int], tested: dict[str, int]) -> list[str]:
+    """The one group that the production rule sends requests to. Raises NetworkingError."""
+    serving = [arn for arn, weight in now.items() if weight]
+    if missing := [arn for arn in mine if arn not in {*now, *tested}]:
         raise NetworkingError(
             f"Target group {missing[0]} is not associated with either productionListenerRule or "
             "testListenerRule."
@@ -101,6 +105,7 @@ def _check(rule: str, mine: list[str], serving: list[str], known: set[str]) -> N
             f"Expected traffic to be forwarded to either targetGroupArn: {mine[0]} or "
             f"alternateTargetGroupArn: {mine[1]}"
         )
+    return serving
 
 
 def _alternate(balancer: Record) -> list[str]:
@@ -127,6 +132,16 @@ def point(deployment: Record, percent: float = 100.0, test: bool = False) -> Non
         scale = 1 if float(percent).is_integer() else 10
         share = min(round(percent * scale), 999)
         weights.set_of_rule(rule, {arn: share if arn == mine else 100 * scale - share for arn in both})
+
+
+def put_back(deployment: Record) -> None:
+    """Send all traffic where it went before the deployment began. Raises NoForwardError."""
+    for (balancer, production, test), before in zip(
+        _pairs(deployment), deployment.get("_from", []), strict=False
+    ):
+        both = [balancer["targetGroupArn"], *_alternate(balancer)]
+        for rule in filter(None, (production, test)):
+            weights.set_of_rule(rule, {arn: 100 if arn == before else 0 for arn in both})
 
 
 def advance(service: Record, wanted: Record, ready: bool, alone: bool) -> None:

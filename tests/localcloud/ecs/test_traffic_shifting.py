@@ -187,6 +187,31 @@ def test_strategies_can_be_switched_without_a_gap(shifting: Shifting) -> None:
     assert {status for status, _ in answers} == {200}
 
 
+def test_one_update_that_brings_strategy_and_rules_can_be_undone(shifting: Shifting) -> None:
+    cloud, image = shifting.cloud, shifting.cloud.push()
+    _alarm(cloud)
+    plain = [{k: v for k, v in lb.items() if k != "advancedConfiguration"} for lb in shifting.balancers()]
+    ecs = cloud.client("ecs")
+    ecs.create_cluster(clusterName="c")
+    ecs.create_service(
+        cluster="c", serviceName="s", taskDefinition=cloud.task_definition(image, VERSION="one"),
+        desiredCount=1, launchType="FARGATE", loadBalancers=plain,
+    )  # fmt: skip
+    cloud.stable(1)
+    with asking(cloud) as answers:
+        shifting.update(
+            cloud.task_definition(image, VERSION="two"), loadBalancers=shifting.balancers(),
+            deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 600, "alarms": ALARMS},
+        )  # fmt: skip
+        shifting.at("BAKE_TIME")
+        assert shifting.weights() == (0, 100)
+        _alarm(cloud, "ALARM")
+        until(lambda: shifting.last()["status"] == "ROLLBACK_SUCCESSFUL")
+    assert {status for status, _ in answers} == {200}
+    assert shifting.weights() == (100, 0)
+    assert cloud.stable(1)["loadBalancers"] == plain
+
+
 def test_a_killed_cloud_goes_on_with_a_deployment(shifting: Shifting) -> None:
     cloud, image = shifting.cloud, shifting.cloud.push()
     shifting.create(cloud.task_definition(image, VERSION="one"), strategy="BLUE_GREEN", bakeTimeInMinutes=10)
