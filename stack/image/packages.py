@@ -56,9 +56,10 @@ def _debian(texts: Mapping[str, str]) -> list[Component]:
     found = []
     for stanza in _stanzas(text for path, text in sorted(texts.items()) if _DPKG.fullmatch(path)):
         name, version = stanza.get("Package"), stanza.get("Version")
-        # A removed package may keep its stanza; a stanza in a file of its own has no status.
-        installed = stanza.get("Status", "install ok installed").split()[-1] == "installed"
-        if not name or not version or not installed:
+        # A removed package may keep its stanza. In every other state its files are there; "unpacked" is usual
+        # in an image for another architecture, whose packages were never configured.
+        state = stanza.get("Status", "install ok installed").split()[-1]
+        if not name or not version or state in ("not-installed", "config-files"):
             continue
         qualifiers = {"arch": stanza.get("Architecture", "all"), "distro": distro}
         purl = PackageURL("deb", vendor, name, version, qualifiers)

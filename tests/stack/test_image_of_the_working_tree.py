@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 from stack.errors import ToolError
-from stack.image import dockerfile, engine, inputs, process
+from stack.image import dockerfile, engine, inputs, process, registry
 
 
 def test_the_fingerprint_follows_what_goes_in_and_nothing_else(project, monkeypatch):
@@ -166,6 +166,13 @@ def test_a_container_image_is_built_pushed_and_pinned(project):
         tagged, attached = images
         assert tagged["imageTags"] == [tag]
         assert not attached.get("imageTags")
+        found = project.client("ecr").batch_get_image(
+            repositoryName=repository, imageIds=[{"imageDigest": attached["imageDigest"]}]
+        )
+        artifact = json.loads(found["images"][0]["imageManifest"])
+        bom = project.root / ".state" / "images" / f"{tag}.cdx.json"
+        assert artifact["subject"]["digest"] == tagged["imageDigest"]
+        assert artifact["layers"][0]["digest"] == registry.digest(bom.read_bytes())
         stack = project.client("cloudformation").describe_stacks(StackName=project.stack("service"))[
             "Stacks"
         ][0]

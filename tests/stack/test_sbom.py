@@ -77,7 +77,7 @@ def test_an_image_with_debians_own_list_is_listed_in_full(maker: Maker) -> None:
         b"Package: libc6\nStatus: install ok installed\nVersion: 2.41-12\nArchitecture: amd64\n\n"
         b"Package: gone\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: all\n\n"
         b"Package: never\nStatus: purge ok not-installed\nVersion: 1\nArchitecture: all\n\n"
-        b"Package: libpython3.13-stdlib\nStatus: hold ok installed\nVersion: 3.13.5-2\nArchitecture: amd64\n"
+        b"Package: libpython3.13-stdlib\nStatus: hold ok unpacked\nVersion: 3.13.5-2\nArchitecture: amd64\n"
     )
     full: Layer = {
         "usr/lib/os-release": OS_RELEASE,
