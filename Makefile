@@ -9,12 +9,14 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+SCAN_VENV := .venv-scan
 STACK := $(PY) -m stack
 # Passed on only when given, so that the tool itself says what is missing and what there is to choose from.
 OPTIONS = $(if $(ENV),--env '$(ENV)') $(if $(NAME),--name '$(NAME)') $(if $(JSON),--json)
 COMMA := ,
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+SCAN := $(SCAN_VENV)/.installed
 
 ##@ Operate an environment (ENV=local needs no AWS account)
 
@@ -96,6 +98,10 @@ image: $(RUN) ## Build the image in the local Docker engine                     
 push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=]
 	@$(STACK) push $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
+.PHONY: scan
+scan: $(RUN) $(SCAN) ## Known vulnerabilities in what is locked, secrets in the image   [IMAGE=] [OFFLINE=1] [JSON=1]
+	@$(STACK) scan $(if $(IMAGE),--image '$(IMAGE)') $(if $(OFFLINE),--offline) $(if $(JSON),--json)
+
 .PHONY: base-image
 base-image: ## Make a base image from Debian's packages, where no registry is reached
 	@docker/base-image.sh --fresh
@@ -115,7 +121,7 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 	@$(PY) -m app serve
 
 .PHONY: check
-check: $(DEV) lint ## Everything that must hold: lint, types, templates, all tests
+check: $(DEV) $(SCAN) lint ## Everything that must hold: lint, types, templates, all tests
 	@$(VENV)/bin/pytest -n 2 -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -m serial $(PYTEST)
 
@@ -147,7 +153,7 @@ diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
-	@for part in app stack localcloud docker tests docs; do \
+	@for part in app stack stack/scan localcloud docker tests docs; do \
 	  echo "$$part/requirements.txt"; \
 	  (cd $$part && CUSTOM_COMPILE_COMMAND='make lock' $(abspath $(VENV))/bin/pip-compile --quiet --upgrade \
 	    --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -155,8 +161,8 @@ lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with 
 	done
 
 .PHONY: clean
-clean: ## Remove what can be made again (the virtual environment, wheels, caches); keeps .state
-	@rm -rf $(VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove what can be made again (virtual environments, wheels, caches); keeps .state
+	@rm -rf $(VENV) $(SCAN_VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -187,4 +193,11 @@ $(RUN): $(PY) $(RUN_LOCKS)
 $(DEV): $(RUN) tests/requirements.txt
 	@echo "Installing what tests and checks need into $(VENV)" >&2
 	@$(PIP) -r tests/requirements.txt
+	@touch $@
+
+# Apart, because checkov pins other versions than everything else runs on.
+$(SCAN): $(PY) stack/scan/requirements.txt
+	@echo "Installing what scans into $(SCAN_VENV)" >&2
+	@$(PY) -m venv --clear $(SCAN_VENV)
+	@$(SCAN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r stack/scan/requirements.txt
 	@touch $@

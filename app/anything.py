@@ -31,6 +31,7 @@ def describe(request: Request) -> dict[str, Any]:
         "body": body,
         "body_encoding": encoding,
         "source": request.source.address,
+        "scheme": scope["scheme"],
         "request_id": request.request_id,
     }
 

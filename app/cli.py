@@ -6,19 +6,25 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong use (arguments or settings).
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Sequence
 
 from app import settings as settings_module
-from app.commands import accounts as account_commands
-from app.commands import tokens as token_commands
 from app.commands.output import CommandError, fail, say
 from app.settings import Settings, SettingsError
 from app.store import StoreError, open_store
 
+# Those that work on the store. Their modules are loaded only for them: a health check runs every few seconds.
+_STORE_COMMANDS = {
+    "account": ("app.commands.accounts", "invite people; make, list, disable and delete accounts"),
+    "token": ("app.commands.tokens", "make, list, rotate and revoke API tokens in the store"),
+}
 
-def _parser() -> argparse.ArgumentParser:
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser; of the commands on the store only `command` has its actions."""
     parser = argparse.ArgumentParser(
         prog="python -m app",
         description="The echo service.",
@@ -28,8 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="serve until SIGTERM")
     commands.add_parser("healthcheck", help="exit 0 if the server on this machine is alive, 1 if not")
 
-    account_commands.add_parser(commands)
-    token_commands.add_parser(commands)
+    for name, (module, text) in _STORE_COMMANDS.items():
+        parser_of_command = commands.add_parser(name, help=text)
+        if name == command:
+            importlib.import_module(module).add_actions(parser_of_command)
 
     listing = commands.add_parser("settings", help="list every setting with its value in this environment")
     shape = listing.add_mutually_exclusive_group()
@@ -40,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    command = next((argument for argument in given if not argument.startswith("-")), "")
+    options = _parser(command).parse_args(given)
     try:
         if options.command == "settings" and options.markdown:
             sys.stdout.write(settings_module.markdown())
@@ -76,8 +86,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return _list_settings(settings, as_json=options.json)
     store = open_store(settings)
     try:
-        run = account_commands.run if options.command == "account" else token_commands.run
-        return run(options, store)
+        module, _ = _STORE_COMMANDS[options.command]
+        code: int = importlib.import_module(module).run(options, store)
+        return code
     finally:
         store.close()
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _PIPELINE_LIMIT = 64 * 1024
 # Bytes on the wire that one request may take; a chunked body has some overhead, but not eightfold.
 _RAW_LIMIT = 8 * BODY_LIMIT
+# How long, once nothing new is accepted, a client that has connected may take to begin its first request.
+_FIRST_SECONDS = 1.0
 # After a refusal, what the client still sends is read and dropped: until it pauses so long, at most so long.
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
 
@@ -51,6 +53,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._pending = bytearray()
         self._raw = 0
         self._must_close = False
+        self._new = True  # no request was answered yet
         self._linger_until = math.inf
         self._session: Session | None = None
         self.broken: Problem | None = None
@@ -62,9 +65,15 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         super().connection_made(transport)
         self.worker.connections.add(self)
         self._deadline = self.worker.loop.time() + self._limits.header_seconds
-        if self.worker.nr_conns > self.worker.worker_connections:
+        if len(self.worker.connections) > self.worker.worker_connections:
             self._phase = Phase.HEADER  # its request is on the way: linger, so that the answer is read
             self._refuse(503, "Too many connections.")
+
+    def refuse_plain(self) -> None:
+        """Say to a client that speaks HTTP where TLS is spoken what it should do."""
+        if not self._closed:
+            self._phase = Phase.HEADER  # the rest of its request may be on the way
+            self._refuse(400, "This port speaks TLS: use https.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and wake whoever waits for more of it."""
@@ -224,6 +233,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._current_request = None
         self._body_receiver = None
         self._request_ready.clear()
+        self._new = False
         self._raw = 0
         self._phase = Phase.IDLE
         self._deadline = self.worker.loop.time() + self._limits.keepalive_seconds
@@ -295,8 +305,12 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._body_receiver._wake_waiter()
 
     def close_if_idle(self) -> None:
-        """Close a connection on which no request is under way."""
-        if self._phase is Phase.IDLE:
+        """Close a connection on which no request is under way; a first one may still be on its way here."""
+        if self._phase is not Phase.IDLE:
+            return
+        if self._new:
+            self._deadline = min(self._deadline, self.worker.loop.time() + _FIRST_SECONDS)
+        else:
             self._close_transport()
 
     def sweep(self, now: float) -> None:

@@ -7,12 +7,16 @@ import math
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
 
 from app.settings import Settings
 from app.store import open_store
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class ServeError(Exception):
@@ -35,16 +39,37 @@ def cpus() -> int:
     return max(1, count)
 
 
+class _TLSConfig(Config):  # type: ignore[misc]
+    """So that gunicorn says `https` in its log; the certificate is none of its business."""
+
+    is_ssl = True
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """The gunicorn application of `settings`."""
 
-    def __init__(self, settings: Settings, management: socket.socket | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        management: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        """`fingerprint`: of the certificate in `tls`, for the log."""
         self.settings = settings
+        self.tls = tls
+        self._fingerprint = fingerprint
         self.workers = settings.workers or cpus()
         # While a worker ends, and while all are exchanged, there are more of them than usual.
         self.slots = 2 * self.workers + 2
         self._management = management
         super().__init__()
+
+    def load_default_config(self) -> None:
+        """See the base class."""
+        super().load_default_config()
+        if self.tls is not None:
+            self.cfg = _TLSConfig(self.usage, prog=self.prog)
 
     def load_config(self) -> None:
         """The settings for gunicorn; whatever is not here is its default."""
@@ -54,6 +79,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         values: dict[str, Any] = {
             "bind": [f"{host}:{settings.port}"],
             "workers": self.workers,
+            "on_starting": self._log_certificate,
             "pre_fork": self._choose_slot,
             "worker_class": "app.worker.EchoWorker",
             "worker_connections": settings.connections,
@@ -84,6 +110,10 @@ class Server(BaseApplication):  # type: ignore[misc]
         from app.whoami import read_task
 
         return Application(self.settings, read_task(os.environ), self.slots, self._management)
+
+    def _log_certificate(self, arbiter: Any) -> None:
+        if self.tls is not None:
+            arbiter.log.info("TLS: the certificate's SHA-256 is %s", self._fingerprint)
 
     def _choose_slot(self, arbiter: Any, worker: Any) -> None:
         """Give a worker that is about to be forked a place for its numbers; the arbiter alone does that."""
@@ -134,6 +164,14 @@ def listen(host: str, port: int, kind: str) -> socket.socket:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM; ends by SystemExit. Raises ServeError or StoreUnavailable before it starts."""
     check_address(settings.host, settings.port)
+    tls, fingerprint = None, ""
+    if settings.tls != "off":
+        from app.tls import TLSError, server_context
+
+        try:
+            tls, fingerprint = server_context(settings)
+        except TLSError as error:
+            raise ServeError(str(error)) from error
     management = None
     if settings.management_port:
         management = listen(settings.management_host, settings.management_port, "ECHO_MANAGEMENT")
@@ -141,4 +179,4 @@ def serve(settings: Settings) -> None:
     # A file is made (or refused) here, once, and not by every worker at the same moment; a missing region is
     # said on one line; and the client library, if there is one, is in memory that the workers share.
     open_store(settings).close()
-    Server(settings, management).run()
+    Server(settings, management, tls, fingerprint).run()

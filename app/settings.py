@@ -6,11 +6,12 @@ docs/settings.md, so that none of them can drift from the others.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+
+from app import values
 
 PREFIX = "ECHO_"
 
@@ -35,180 +36,119 @@ class Setting:
         return self.name.removeprefix(PREFIX).lower()
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ValueError("not a whole number") from None
-        if not low <= value <= high:
-            raise ValueError("out of range")
-        return value
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError("not a number") from None
-        if not low <= value <= high:  # false for NaN too
-            raise ValueError("out of range")
-        return value
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError("not one of them")
-        return text
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    return _choice("on", "off")(text) == "on"
-
-
-def _text(longest: int) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not text or len(text) > longest or not text.isprintable():
-            raise ValueError("empty, too long, or with control characters")
-        return text
-
-    return parse
-
-
-def _environment(text: str) -> str:
-    if not 1 <= len(text) <= 32 or not all(c.isascii() and (c.isalnum() or c == "-") for c in text):
-        raise ValueError("not a name")
-    return text
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    found = tuple(part.strip().lower() for part in text.split(","))
-    for origin in found:
-        scheme, separator, host = origin.partition("://")
-        whole = separator and scheme in ("http", "https") and host and not set(host) & set("/?#@ *")
-        if origin != "same-origin" and not whole:
-            raise ValueError(f"{origin!r} is no origin")
-    return found
-
-
-def _table(text: str) -> str:
-    if not 3 <= len(text) <= 255 or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in text):
-        raise ValueError("not a table name")
-    return text
-
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting("ECHO_HOST", "127.0.0.1", _text(255), "an address of this machine",
+    Setting("ECHO_HOST", "127.0.0.1", values.text(255), "an address of this machine",
             "Address to listen on. `0.0.0.0` is every IPv4 address, which is what a container wants."),
-    Setting("ECHO_PORT", "8080", _integer(1, 65535), "1 to 65535", "Port to listen on."),
-    Setting("ECHO_WORKERS", "0", _integer(0, 64), "0 to 64",
+    Setting("ECHO_PORT", "8080", values.integer(1, 65535), "1 to 65535", "Port to listen on."),
+    Setting("ECHO_WORKERS", "0", values.integer(0, 64), "0 to 64",
             "Worker processes. 0: one for each CPU this process may use (affinity and cgroup quota)."),
-    Setting("ECHO_THREADS", "8", _integer(1, 64), "1 to 64",
+    Setting("ECHO_THREADS", "8", values.integer(1, 64), "1 to 64",
             "Threads per worker for the routes that Flask answers. `POST /echo` needs none."),
-    Setting("ECHO_CONNECTIONS", "1000", _integer(1, 65535), "1 to 65535",
+    Setting("ECHO_CONNECTIONS", "1000", values.integer(1, 65535), "1 to 65535",
             "Open connections per worker. Further ones are answered 503 and closed."),
-    Setting("ECHO_BACKLOG", "2048", _integer(1, 65535), "1 to 65535",
+    Setting("ECHO_BACKLOG", "2048", values.integer(1, 65535), "1 to 65535",
             "Connections that may wait in the kernel until a worker accepts them."),
-    Setting("ECHO_KEEPALIVE_SECONDS", "75", _seconds(1, 3600), "1 to 3600 seconds",
+    Setting("ECHO_TLS", "off", values.choice("off", "throwaway", "files"), "`off`, `throwaway` or `files`",
+            "TLS (1.2 or newer) on `ECHO_PORT`, and nothing else there. `throwaway`: with a certificate that "
+            "the process makes for itself at start, for who does not verify it; see the API's page."),
+    Setting("ECHO_TLS_CERTIFICATE", "", values.path, "a path; only with `ECHO_TLS=files`",
+            "PEM file: the certificate, then those between it and its root. Read once, at start."),
+    Setting("ECHO_TLS_KEY", "", values.path, "a path; only with `ECHO_TLS=files`",
+            "PEM file: the certificate's private key, not encrypted. Read once, at start."),
+    Setting("ECHO_KEEPALIVE_SECONDS", "75", values.number(1, 3600), "1 to 3600 seconds",
             "How long an idle connection is kept. Longer than the load balancer's idle time-out (60 s), so "
             "that it never reuses a connection that is just being closed."),
-    Setting("ECHO_HEADER_SECONDS", "10", _seconds(0.1, 300), "0.1 to 300 seconds",
+    Setting("ECHO_HEADER_SECONDS", "10", values.number(0.1, 300), "0.1 to 300 seconds",
             "Time a client has to send a request's header, from its first byte; also how long a new "
-            "connection may stay silent and a client may refuse to read its answer."),
-    Setting("ECHO_BODY_SECONDS", "20", _seconds(0.1, 300), "0.1 to 300 seconds",
+            "connection may stay silent, a TLS handshake may take, and a client may refuse to read its "
+            "answer."),
+    Setting("ECHO_BODY_SECONDS", "20", values.number(0.1, 300), "0.1 to 300 seconds",
             "Time a client has to send a request's body, from the end of the header. Then: 408."),
-    Setting("ECHO_GRACE_SECONDS", "5", _seconds(0, 300), "0 to 300 seconds",
+    Setting("ECHO_GRACE_SECONDS", "5", values.number(0, 300), "0 to 300 seconds",
             "How long the service goes on serving after SIGTERM: not ready, closing connections politely."),
-    Setting("ECHO_DRAIN_SECONDS", "10", _seconds(0.1, 300), "0.1 to 300 seconds",
+    Setting("ECHO_DRAIN_SECONDS", "10", values.number(0.1, 300), "0.1 to 300 seconds",
             "How long, after the grace period, requests in flight may take to finish."),
-    Setting("ECHO_STORE", "sqlite", _choice("sqlite", "dynamodb"), "`sqlite` or `dynamodb`",
+    Setting("ECHO_STORE", "sqlite", values.choice("sqlite", "dynamodb"), "`sqlite` or `dynamodb`",
             "Where tokens are kept."),
-    Setting("ECHO_SQLITE_PATH", ".state/echo-room.sqlite3", _text(4096), "a path",
+    Setting("ECHO_SQLITE_PATH", ".state/echo-room.sqlite3", values.text(4096), "a path",
             "File of the SQLite store. It is created, readable by its owner only, when it does not exist."),
-    Setting("ECHO_DYNAMODB_TABLE", "echo-room", _table, "3 to 255 letters, digits, `_`, `.`, `-`",
+    Setting("ECHO_DYNAMODB_TABLE", "echo-room", values.table, "3 to 255 letters, digits, `_`, `.`, `-`",
             "Table of the DynamoDB store. Region, credentials and endpoint: the ordinary AWS variables."),
-    Setting("ECHO_STORE_TIMEOUT_SECONDS", "1", _seconds(0.05, 30), "0.05 to 30 seconds",
+    Setting("ECHO_STORE_TIMEOUT_SECONDS", "1", values.number(0.05, 30), "0.05 to 30 seconds",
             "How long a connection to the store, and then an answer, is waited for."),
-    Setting("ECHO_TOKEN_CACHE_SECONDS", "60", _seconds(0, 60), "0 to 60 seconds",
+    Setting("ECHO_TOKEN_CACHE_SECONDS", "60", values.number(0, 60), "0 to 60 seconds",
             "How long a verified token is trusted without asking the store again."),
-    Setting("ECHO_REFUSAL_CACHE_SECONDS", "10", _seconds(0, 10), "0 to 10 seconds",
+    Setting("ECHO_REFUSAL_CACHE_SECONDS", "10", values.number(0, 10), "0 to 10 seconds",
             "How long a refused token is refused without asking the store again."),
-    Setting("ECHO_STORE_OUTAGE_SECONDS", "300", _seconds(0, 300), "0 to 300 seconds",
+    Setting("ECHO_STORE_OUTAGE_SECONDS", "300", values.number(0, 300), "0 to 300 seconds",
             "How long after its last verification a known token still serves while the store cannot be "
             "reached. Then 503; and after that long an outage the service is not ready."),
-    Setting("ECHO_TOKEN_CACHE_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_TOKEN_CACHE_SIZE", "10000", values.integer(1, 1_000_000), "1 to 1000000",
             "Entries each of the two token caches (verified, refused) may hold per worker."),
-    Setting("ECHO_TRUSTED_HOPS", "0", _integer(0, 8), "0 to 8",
+    Setting("ECHO_TRUSTED_HOPS", "0", values.integer(0, 8), "0 to 8",
             "Proxies in front of the service that append to `X-Forwarded-For`; behind one load balancer: 1. "
             "The client's address is the entry that the outermost of them wrote; with 0, the peer's."),
-    Setting("ECHO_TOKEN_RATE", "5000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+    Setting("ECHO_TOKEN_RATE", "5000", values.number(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
             "Requests and WebSocket messages that one token may send a second and worker, in the long run."),
-    Setting("ECHO_TOKEN_BURST", "25000", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_TOKEN_BURST", "25000", values.integer(1, 1_000_000), "1 to 1000000",
             "How many it may send at once after a pause."),
-    Setting("ECHO_SOURCE_RATE", "10000", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+    Setting("ECHO_SOURCE_RATE", "10000", values.number(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
             "Requests per second and worker from one address (IPv6: one /64), with or without a token; "
             "`/healthz` and `/readyz` are free."),
-    Setting("ECHO_SOURCE_BURST", "50000", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_SOURCE_BURST", "50000", values.integer(1, 1_000_000), "1 to 1000000",
             "How many it may send at once after a pause."),
-    Setting("ECHO_CREDENTIAL_RATE", "2", _seconds(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
+    Setting("ECHO_CREDENTIAL_RATE", "2", values.number(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
             "Sign-ups and log-ins (`POST /accounts`, `POST /sessions`) a second and worker from one address "
             "(IPv6: one /64), on top of the limits that log-in has itself."),
-    Setting("ECHO_CREDENTIAL_BURST", "100", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_CREDENTIAL_BURST", "100", values.integer(1, 1_000_000), "1 to 1000000",
             "How many it may send at once after a pause."),
-    Setting("ECHO_LIMIT_SIZE", "10000", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_LIMIT_SIZE", "10000", values.integer(1, 1_000_000), "1 to 1000000",
             "Clients that each of these three limits remembers per worker, about 200 bytes each; the one "
             "unseen for longest is forgotten first."),
-    Setting("ECHO_IN_FLIGHT", "256", _integer(1, 65535), "1 to 65535",
+    Setting("ECHO_IN_FLIGHT", "256", values.integer(1, 65535), "1 to 65535",
             "Requests per worker that are being answered at once (arrived whole, not answered yet). Further "
             "ones get a quick 503; `/healthz` and `/readyz` do not count."),
-    Setting("ECHO_ORIGINS", "same-origin", _origins, "`same-origin` or origins, by comma",
+    Setting("ECHO_ORIGINS", "same-origin", values.origins, "`same-origin` or origins, by comma",
             "Web pages that may open a WebSocket: those of origins like `https://a.example`; `same-origin`: "
             "those whose host and port are the request's own. Only browsers send an origin."),
-    Setting("ECHO_WS_IDLE_SECONDS", "300", _seconds(0.1, 86400), "0.1 to 86400 seconds",
+    Setting("ECHO_WS_IDLE_SECONDS", "300", values.number(0.1, 86400), "0.1 to 86400 seconds",
             "A WebSocket is closed (1000) when no message and no ping came for so long."),
-    Setting("ECHO_WS_PING_SECONDS", "25", _seconds(0.1, 3600), "0.1 to 3600 seconds",
+    Setting("ECHO_WS_PING_SECONDS", "25", values.number(0.1, 3600), "0.1 to 3600 seconds",
             "After so much silence the server pings, so that no proxy takes the connection for dead; who "
             "does not answer within 20 s is cut off."),
-    Setting("ECHO_SIGN_UP", "invite", _choice("open", "invite", "closed"), "`open`, `invite` or `closed`",
+    Setting("ECHO_SIGN_UP", "invite", values.choice("open", "invite", "closed"),
+            "`open`, `invite` or `closed`",
             "Who may make an account: anybody, who has an invitation (`python -m app account invite`), or "
             "nobody."),
-    Setting("ECHO_SIGN_UP_TRIES", "10", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_SIGN_UP_TRIES", "10", values.integer(1, 1_000_000), "1 to 1000000",
             "Sign-ups that one source (IPv6: one /64) may try before it has to wait; forgotten after an "
             "hour."),
-    Setting("ECHO_LOG_IN_TRIES", "5", _integer(1, 1_000_000), "1 to 1000000",
+    Setting("ECHO_LOG_IN_TRIES", "5", values.integer(1, 1_000_000), "1 to 1000000",
             "Failed log-ins to one account from one source before each further one has to wait (1 to 60 s); "
             "ten times as many from one source, or to one account from sources that it does not know."),
-    Setting("ECHO_PASSWORD_HASHES", "2", _integer(1, 64), "1 to 64",
+    Setting("ECHO_PASSWORD_HASHES", "2", values.integer(1, 64), "1 to 64",
             "Passwords that a worker hashes at once, at 19 MiB each; as many may wait, the rest are answered "
             "503."),
-    Setting("ECHO_SESSION_IDLE_SECONDS", "900", _seconds(1, 86400), "1 to 86400 seconds",
+    Setting("ECHO_SESSION_IDLE_SECONDS", "900", values.number(1, 86400), "1 to 86400 seconds",
             "How long a session lasts after it was last used."),
-    Setting("ECHO_SESSION_SECONDS", "43200", _seconds(1, 604800), "1 to 604800 seconds",
+    Setting("ECHO_SESSION_SECONDS", "43200", values.number(1, 604800), "1 to 604800 seconds",
             "How long a session lasts at most, however much it is used."),
-    Setting("ECHO_ENV", "dev", _environment, "1 to 32 letters, digits, `-`",
+    Setting("ECHO_ENV", "dev", values.environment, "1 to 32 letters, digits, `-`",
             "The environment the service runs in; `prod` for production. Metrics carry it."),
-    Setting("ECHO_FAULTS", "off", _switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
+    Setting("ECHO_FAULTS", "off", values.switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
             "Whether token holders may ask for delays, statuses and crashes; see the API's page."),
-    Setting("ECHO_ACCESS_LOG", "on", _switch, "`on` or `off`",
+    Setting("ECHO_ACCESS_LOG", "on", values.switch, "`on` or `off`",
             "One JSON line per request on standard output."),
-    Setting("ECHO_LOG_SAMPLE", "1", _seconds(0, 1), "0 to 1",
+    Setting("ECHO_LOG_SAMPLE", "1", values.number(0, 1), "0 to 1",
             "Share of the successful requests (status below 400) that get a line; all others always do."),
-    Setting("ECHO_METRICS_SECONDS", "60", _seconds(0, 3600), "0 to 3600 seconds",
+    Setting("ECHO_METRICS_SECONDS", "60", values.number(0, 3600), "0 to 3600 seconds",
             "How often each worker writes its metrics to standard output in CloudWatch's embedded metric "
             "format. 0: never."),
-    Setting("ECHO_MANAGEMENT_PORT", "0", _integer(0, 65535), "0 to 65535",
+    Setting("ECHO_MANAGEMENT_PORT", "0", values.integer(0, 65535), "0 to 65535",
             "Port of `GET /metrics` (Prometheus text, the sum of all workers). 0: none."),
-    Setting("ECHO_MANAGEMENT_HOST", "127.0.0.1", _text(255), "an address of this machine",
+    Setting("ECHO_MANAGEMENT_HOST", "127.0.0.1", values.text(255), "an address of this machine",
             "Address of the management port. It asks for no credential."),
-    Setting("ECHO_VERSION", "dev", _text(128), "up to 128 printable characters",
+    Setting("ECHO_VERSION", "dev", values.text(128), "up to 128 printable characters",
             "What `/healthz` reports as `version`; the image sets it."),
 )  # fmt: skip
 
@@ -223,6 +163,9 @@ class Settings:
     threads: int
     connections: int
     backlog: int
+    tls: str
+    tls_certificate: str
+    tls_key: str
     keepalive_seconds: float
     header_seconds: float
     body_seconds: float
@@ -274,21 +217,37 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     mistakes = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
+            import difflib  # only for a mistake: every start and every health check would pay for it
+
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`python -m app settings` lists those that exist"
             mistakes.append(f"{name}: no such setting; {hint}")
-    values: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for setting in SETTINGS:
         text = environ.get(setting.name, setting.default)
         try:
-            values[setting.field] = setting.parse(text)
+            found[setting.field] = setting.parse(text)
         except ValueError as error:
             mistakes.append(f"{setting.name}={text!r}: {error}; it must be {setting.constraint}")
-    if values.get("faults") and values.get("env") == "prod":
-        mistakes.append("ECHO_FAULTS='on': faults on demand are not for production; ECHO_ENV is 'prod'")
+    mistakes += _contradictions(found)
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    return Settings(**values)
+    return Settings(**found)
+
+
+def _contradictions(found: Mapping[str, Any]) -> list[str]:
+    """What is wrong between settings that are right each by itself."""
+    mistakes = []
+    if found.get("faults") and found.get("env") == "prod":
+        mistakes.append("ECHO_FAULTS='on': faults on demand are not for production; ECHO_ENV is 'prod'")
+    tls = found.get("tls")
+    for name in ("ECHO_TLS_CERTIFICATE", "ECHO_TLS_KEY"):
+        path = found.get(name.removeprefix(PREFIX).lower())
+        if tls == "files" and path == "":
+            mistakes.append(f"{name} is not set; ECHO_TLS is 'files' and needs it")
+        elif tls in ("off", "throwaway") and path:
+            mistakes.append(f"{name}={path!r} would not be used: ECHO_TLS is {tls!r}; set it to 'files'")
+    return mistakes
 
 
 def rows(settings: Settings) -> list[dict[str, Any]]:
@@ -308,7 +267,9 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
 def markdown() -> str:
     """The table of docs/settings.md, one row per setting."""
     lines = ["| setting | default | allowed | what it does |", "|---|---|---|---|"]
-    lines += [f"| `{s.name}` | `{s.default}` | {s.constraint} | {s.description} |" for s in SETTINGS]
+    for s in SETTINGS:
+        default = f"`{s.default}`" if s.default else "none"
+        lines.append(f"| `{s.name}` | {default} | {s.constraint} | {s.description} |")
     return "\n".join(lines) + "\n"
 
 

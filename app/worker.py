@@ -7,7 +7,8 @@ import logging
 import os
 import socket
 import sys
-from typing import Any, TextIO, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.lifespan import LifespanManager
@@ -15,6 +16,9 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from app.output import Output, OutputStream
 from app.protocol import EchoProtocol
+
+if TYPE_CHECKING:
+    from app.tlsconnection import TLSConnection
 
 _SWEEP_SECONDS = 0.25
 
@@ -24,9 +28,10 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.connections: set[EchoProtocol] = set()
+        self.connections: set[EchoProtocol | TLSConnection] = set()
         self.draining = False
         self._told_to_stop: asyncio.Event
+        self._take: Callable[[], EchoProtocol | TLSConnection]
         self.slot = 0  # of the metrics' memory; the arbiter sets it before the fork
 
     def handle_exit_signal(self) -> None:
@@ -53,16 +58,23 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
             self.log.error("%s", error)
             # The exit code that makes the arbiter give up instead of starting the next worker for ever.
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        take = self._take = self._how_to_take_connections()
         for listener in self.sockets:
             self.servers.append(
-                await self.loop.create_server(
-                    lambda: EchoProtocol(self), sock=listener.sock, backlog=self.cfg.backlog
-                )
+                await self.loop.create_server(take, sock=listener.sock, backlog=self.cfg.backlog)
             )
         await self._wait(None)
         await self._drain()
         errors.close(1.0)
         sys.stderr = sys.__stderr__
+
+    def _how_to_take_connections(self) -> Callable[[], EchoProtocol | TLSConnection]:
+        context = self.app.tls
+        if context is None:
+            return lambda: EchoProtocol(self)
+        from app.tlsconnection import TLSConnection
+
+        return lambda: TLSConnection(self, context, lambda: EchoProtocol(self))
 
     def _log_without_waiting(self) -> Output:
         """Let a thread write what this process logs: a standard error that nobody reads must not stop it."""
@@ -127,6 +139,6 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
                 except OSError:  # BlockingIOError: there is nobody left
                     break
                 connection.setblocking(False)
-                await self.loop.connect_accepted_socket(lambda: EchoProtocol(self), connection)
+                await self.loop.connect_accepted_socket(self._take, connection)
             server.close()
             sock.close()

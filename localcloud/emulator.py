@@ -29,8 +29,8 @@ SERVICES = (
 #: Module below `ministack` -> the names used from it.
 NAMES: dict[str, tuple[str, ...]] = {
     "app": (
-        "app", "_MAIN_LOOP", "_build_persistence_save_dict", "_get_module", "_load_persisted_state",
-        "_state_map",
+        "app", "_MAIN_LOOP", "_build_persistence_save_dict", "_get_module", "_is_ecr_registry_path",
+        "_load_persisted_state", "_state_map",
     ),
     "core.persistence": ("PERSIST_STATE", "STATE_DIR", "_json_default", "_state_format_version"),
     "core.hypercorn_compat": ("install",),
@@ -82,8 +82,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.ecr": (
         "_delete_repository", "_describe_images", "error_response_json", "_find_image",
-        "_get_authorization_token", "_layer_blobs", "_manifest_blobs", "_registry_error", "_repo_uri",
-        "_repositories", "_resolve_manifest", "_v2_get_blob", "_v2_put_manifest",
+        "_get_authorization_token", "_images", "_layer_blobs", "_manifest_blobs", "_registry_error",
+        "_registry_ok", "_repo_uri", "_repositories", "_resolve_manifest", "_select_registry_request_scope",
+        "_v2_get_blob", "_v2_put_manifest", "handle_registry_request",
     ),
     "services.ecs": (
         "_ACTION_MAP", "_awslogs_config", "_clusters", "_create_service", "_delete_service",

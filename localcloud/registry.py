@@ -1,13 +1,14 @@
 """ECR: repositories at the gateway's own address, and layers in files instead of in memory.
 
 An image is pushed to and pulled from `127.0.0.1:<port>/<repository>`. A layer is written to its file before
-its
-upload is acknowledged, and MiniStack's saved state names only manifests and tags.
+its upload is acknowledged, and MiniStack's saved state names only manifests and tags. Artifacts that refer to
+an image (an SBOM) are listed as ECR does, by the referrers API of OCI Distribution 1.1.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from urllib.parse import quote, unquote
 from localcloud import emulator
 from localcloud.endpoint import LOOPBACK, Endpoint
 from localcloud.state import write_atomically
+
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_REFERRERS = re.compile(r"/v2/(?P<name>.+)/referrers/(?P<digest>sha256:[0-9a-f]{64})")
 
 
 def _ecr() -> Any:
@@ -128,6 +132,10 @@ def install(directory: Path, endpoint: Endpoint) -> None:
     ecr._delete_repository = delete_with_layers
     ecr._describe_images = _describing(ecr._describe_images)
     ecr._v2_put_manifest = _checking(ecr._v2_put_manifest)
+    ecr.handle_registry_request = _with_referrers(ecr.handle_registry_request)
+    app = emulator.module("app")
+    known = app._is_ecr_registry_path
+    app._is_ecr_registry_path = lambda path: known(path) or bool(_REFERRERS.fullmatch(path))
 
 
 def _describing(describe: Any) -> Any:
@@ -192,6 +200,51 @@ def _checking(put: Any) -> Any:
                         "blob unknown to registry",
                         {"digest": part.get("digest")},
                     )
-        return put(name, reference, headers, body)
+        status, answered, content = put(name, reference, headers, body)
+        if status == 201 and (subject := json.loads(body).get("subject")):
+            # Says that referrers() will list it: the client needs no tag to find it by.
+            answered["OCI-Subject"] = subject["digest"]
+        return status, answered, content
 
     return put_manifest
+
+
+def _with_referrers(handle: Any) -> Any:
+    """The registry API with GET /v2/<repository>/referrers/<digest>, which MiniStack lacks."""
+
+    async def handle_registry_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Any:
+        found = _REFERRERS.fullmatch(path)
+        if not found or method.upper() not in ("GET", "HEAD"):
+            return await handle(method, path, headers, body, query)
+        ecr, name = _ecr(), found["name"]
+        ecr._select_registry_request_scope(name, {k.lower(): v for k, v in headers.items()}, query)
+        if name not in ecr._repositories:
+            return ecr._registry_error(404, "NAME_UNKNOWN", "repository name not known", {"name": name})
+        kinds = query.get("artifactType") or []
+        answer = _index(name, found["digest"], [kinds] if isinstance(kinds, str) else kinds)
+        answered = {"Content-Type": _INDEX, **({"OCI-Filters-Applied": "artifactType"} if kinds else {})}
+        return ecr._registry_ok(200, answered, json.dumps(answer).encode())
+
+    return handle_registry_request
+
+
+def _index(name: str, digest: str, kinds: list[str]) -> dict[str, Any]:
+    """An image index of what refers to the digest, of any artifact type unless `kinds` are given."""
+    referrers = []
+    for image in _ecr()._images.get(name, []):
+        manifest = json.loads(image["imageManifest"])
+        kind = manifest.get("artifactType") or (manifest.get("config") or {}).get("mediaType", "")
+        if (manifest.get("subject") or {}).get("digest") != digest or (kinds and kind not in kinds):
+            continue
+        referrers.append(
+            {
+                "mediaType": image["imageManifestMediaType"],
+                "digest": image["imageDigest"],
+                "size": len(image["imageManifest"].encode()),
+                "artifactType": kind,
+                **({"annotations": manifest["annotations"]} if "annotations" in manifest else {}),
+            }
+        )
+    return {"schemaVersion": 2, "mediaType": _INDEX, "manifests": referrers}

@@ -215,6 +215,23 @@ def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     return OK
 
 
+@tool.command("scan", epilog=_example("scan --offline"))
+@click.option("--image", default="", metavar="IMAGE", help="A local image, instead of the working tree's.")
+@click.option("--offline", is_flag=True, help="Leave out, by name, what needs the network.")
+@_json
+@click.pass_context
+def _scan(ctx: click.Context, image: str, offline: bool, as_json: bool) -> int:
+    """Look for known vulnerabilities in what is locked, and for secrets in the image; needs no environment.
+
+    Exit code 0 when every check passed; 1 when one failed or could not be done. What was looked at and
+    accepted stands in stack/scan/accepted.toml.
+    """
+    from stack.scan import run
+    from stack.scan.result import Target
+
+    return run.run(Target(ctx.obj, image, Terminal()), offline, as_json)
+
+
 @_command("status", "--env local --json")
 @_json
 def _status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:

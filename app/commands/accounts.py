@@ -6,7 +6,6 @@ import argparse
 import secrets
 import sys
 import time
-from typing import Any
 
 from app.accounts import names, passwords, service
 from app.commands.output import CommandError, account_named, iso, say, say_json
@@ -27,9 +26,8 @@ def _days(text: str) -> int:
     return int(text)
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
-    account = commands.add_parser("account", help="invite people; make, list, disable and delete accounts")
+def add_actions(account: argparse.ArgumentParser) -> None:
+    """Add what can be done to the command's parser."""
     actions = account.add_subparsers(dest="action", required=True, metavar="ACTION")
     invite = actions.add_parser("invite", help="make a code with which one account can be made")
     invite.add_argument(

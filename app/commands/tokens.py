@@ -25,9 +25,8 @@ def _overlap(text: str) -> int:
     return int(text)
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
-    token = commands.add_parser("token", help="make, list, rotate and revoke API tokens in the store")
+def add_actions(token: argparse.ArgumentParser) -> None:
+    """Add what can be done to the command's parser."""
     actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="make a token; it is shown this once")
     create.add_argument("--name", required=True, type=_token_name, help="what it is for")

@@ -140,7 +140,8 @@ SCHEMAS: dict[str, Schema] = {
     "Echo": _object({"str": _TEXT}),
     "Anything": _object({
         "method": _TEXT, "path": _TEXT, "query": _PAIRS, "headers": _PAIRS, "body": _TEXT,
-        "body_encoding": {"enum": ["utf-8", "base64"]}, "source": _TEXT, "request_id": _TEXT,
+        "body_encoding": {"enum": ["utf-8", "base64"]}, "source": _TEXT,
+        "scheme": {"enum": ["http", "https"]}, "request_id": _TEXT,
     }),
     "Task": _object({
         "zone": _or_null(_TEXT), "task": _or_null(_TEXT), "revision": _or_null(_TEXT), "image": _or_null(_TEXT),

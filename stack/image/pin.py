@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError, usage
-from stack.image import container, engine, inputs, process
+from stack.image import container, engine, inputs, process, referrer, sbom
+from stack.image.registry import Repository
 from stack.terminal import Terminal
 
 Runtime = Literal["auto", "container", "process"]
@@ -68,7 +69,7 @@ def choose(cloud: Cloud, runtime: Runtime, terminal: Terminal) -> Literal["conta
 
 
 def build_here(root: Path, terminal: Terminal) -> str:
-    """Build the container image in the local engine; return its local name. Raises a ToolError."""
+    """Build the container image in the local engine, with its SBOM; return its name. Raises a ToolError."""
     found = engine.detect()
     if found.state != "works":
         works = "does not work" if found.state == "broken" else "does not answer"
@@ -76,7 +77,13 @@ def build_here(root: Path, terminal: Terminal) -> str:
             f"The Docker engine {works} ({found.detail}); a container image cannot be built.",
             "Start Docker, or set DOCKER_HOST, and run the same command again.",
         )
-    return container.build(root, inputs.fingerprint(root), terminal)
+    return _build(root, inputs.fingerprint(root), terminal)
+
+
+def _build(root: Path, tag: str, terminal: Terminal) -> str:
+    local = container.build(root, tag, terminal)
+    sbom.ensure(root, local, terminal)
+    return local
 
 
 def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtime, terminal: Terminal) -> str:
@@ -93,22 +100,33 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
             f"Create it first: make create ENV={cloud.environment.name}",
         ) from error
     kind = choose(cloud, runtime, terminal)
-    tag = inputs.fingerprint(cloud.environment.root) + ("-process" if kind == "process" else "")
+    root = cloud.environment.root
+    tag = inputs.fingerprint(root) + ("-process" if kind == "process" else "")
     digest = pushed(cloud, repository, tag)
     if digest:
         terminal.say(f"Image {tag} is in {repository} already")
+        _attach(cloud, uri, digest, tag, terminal)
         return f"{uri}@{digest}"
     terminal.say(f"Image {tag}: building and pushing to {repository} ({kind})")
     if kind == "process":
-        manifest, blobs = process.build(cloud.environment.root, tag)
-        process.push(cloud, repository, tag, manifest, blobs)
+        # Its one layer is app/: there are no packages that an SBOM could list.
+        manifest, blobs = process.build(root, tag)
+        process.push(Repository(cloud, uri), tag, manifest, blobs)
     else:
-        container.push(cloud, container.build(cloud.environment.root, tag, terminal), uri, tag)
+        container.push(cloud, _build(root, tag, terminal), uri, tag)
     digest = pushed(cloud, repository, tag)
     if digest is None:
         raise ToolError(f"{repository}:{tag} was pushed, but ECR does not have it.")
     terminal.say(f"Pushed {tag} as {digest}")
+    _attach(cloud, uri, digest, tag, terminal)
     return f"{uri}@{digest}"
+
+
+def _attach(cloud: Cloud, uri: str, digest: str, tag: str, terminal: Terminal) -> None:
+    """Attach the SBOM that was made beside the image, if it was made here."""
+    file = sbom.path(cloud.environment.root, tag)
+    if file.exists():
+        referrer.attach(cloud, uri, digest, file, terminal)
 
 
 def pushed(cloud: Cloud, repository: str, tag: str) -> str | None:

@@ -5,26 +5,15 @@ It is made where no Docker engine is; an endpoint that runs images as processes 
 
 from __future__ import annotations
 
-import base64
 import gzip
-import hashlib
-import http.client
 import io
-import json
 import tarfile
 from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin
 
-from stack import web
-from stack.clients import Cloud
-from stack.errors import ToolError
-from stack.image import dockerfile, inputs
+from stack.image import dockerfile, inputs, registry
+from stack.image.registry import Repository
 
 RUNTIME_LABEL = "io.echo-room.runtime"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 def layer(root: Path) -> tuple[bytes, str]:
@@ -41,15 +30,7 @@ def layer(root: Path) -> tuple[bytes, str]:
             entry.mode = 0o644
             archive.addfile(entry, io.BytesIO(content))
     plain = packed.getvalue()
-    return gzip.compress(plain, mtime=0), _digest(plain)
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _described(kind: str, content: bytes) -> dict[str, Any]:
-    return {"mediaType": kind, "digest": _digest(content), "size": len(content)}
+    return gzip.compress(plain, mtime=0), registry.digest(plain)
 
 
 def build(root: Path, version: str) -> tuple[bytes, list[bytes]]:
@@ -57,67 +38,27 @@ def build(root: Path, version: str) -> tuple[bytes, list[bytes]]:
     compressed, uncompressed_digest = layer(root)
     configuration = dockerfile.read(root / "docker" / "Dockerfile", version)
     configuration.labels[RUNTIME_LABEL] = "process"
-    config = json.dumps(
+    config = registry.encoded(
         {
             "architecture": "amd64",
             "os": "linux",
             "config": configuration.as_oci(),
             "rootfs": {"type": "layers", "diff_ids": [uncompressed_digest]},
-        },
-        sort_keys=True,
-    ).encode()
-    manifest = json.dumps(
+        }
+    )
+    manifest = registry.encoded(
         {
             "schemaVersion": 2,
-            "mediaType": _MANIFEST,
-            "config": _described(_CONFIG, config),
-            "layers": [_described(_LAYER, compressed)],
-        },
-        sort_keys=True,
-    ).encode()
+            "mediaType": registry.MANIFEST,
+            "config": registry.described(registry.CONFIG, config),
+            "layers": [registry.described(registry.LAYER, compressed)],
+        }
+    )
     return manifest, [config, compressed]
 
 
-def push(cloud: Cloud, repository: str, tag: str, manifest: bytes, blobs: list[bytes]) -> str:
-    """Push the image to the endpoint's registry and return the manifest's digest. Raises a ToolError."""
-    token = cloud.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    authorization = {"Authorization": f"Basic {token}"}
-    if base64.b64decode(token)[:4] != b"AWS:":
-        raise ToolError(f"{cloud.url}: ECR's authorization token is not one.")
-    base = f"{cloud.url}/v2/{repository}"
-    try:
-        for blob in blobs:
-            _push_blob(base, blob, authorization)
-        _expect(
-            web.request(
-                "PUT", f"{base}/manifests/{tag}", manifest, {**authorization, "Content-Type": _MANIFEST}
-            ),
-            (201,),
-            f"pushing the manifest {tag} to {repository}",
-        )
-    except (OSError, http.client.HTTPException) as error:
-        raise ToolError(f"Pushing to {base} failed: {error}") from error
-    return _digest(manifest)
-
-
-def _push_blob(base: str, blob: bytes, headers: dict[str, str]) -> None:
-    digest = _digest(blob)
-    if web.request("HEAD", f"{base}/blobs/{digest}", headers=headers).status == 200:
-        return
-    begun = web.request("POST", f"{base}/blobs/uploads/", b"", headers)
-    _expect(begun, (202,), f"starting an upload at {base}")
-    location = urljoin(f"{base}/", begun.headers["location"])
-    joint = "&" if "?" in location else "?"
-    sent = web.request(
-        "PUT",
-        f"{location}{joint}digest={digest}",
-        blob,
-        {**headers, "Content-Type": "application/octet-stream"},
-    )
-    _expect(sent, (201,), f"uploading {digest} to {base}")
-
-
-def _expect(answer: web.Answer, statuses: tuple[int, ...], what: str) -> None:
-    if answer.status not in statuses:
-        said = answer.body.decode("utf-8", "replace")[:300]
-        raise ToolError(f"The registry answered {answer.status} on {what}: {said}")
+def push(repository: Repository, tag: str, manifest: bytes, blobs: list[bytes]) -> None:
+    """Push the image under its tag. Raises a ToolError."""
+    for blob in blobs:
+        repository.put_blob(blob)
+    repository.put_manifest(tag, manifest)

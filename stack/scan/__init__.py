@@ -1,1 +1,4 @@
-"""Policies as code: what the templates of each environment must hold, checked before anything is made."""
+"""`make scan`: one module a check, a list of them in checks.py, one way to accept what is found.
+
+Policies for templates are judged as each environment has them; their exceptions stand beside the resources.
+"""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import requests
@@ -61,7 +63,35 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'' if self.settings.tls == 'off' else 's'}://127.0.0.1:{self.port}"
+
+    @cached_property
+    def certificate(self) -> str:
+        """What it presents, as PEM."""
+        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=10)
+
+    @property
+    def verify(self) -> str | bool:
+        """For `requests`: trust this server's certificate, and no other."""
+        if self.settings.tls == "off":
+            return True
+        path = self.folder / "certificate.pem"
+        path.write_text(self.certificate)
+        return str(path)
+
+    @cached_property
+    def client_context(self) -> ssl.SSLContext | None:
+        """The same for sockets; None without TLS."""
+        if self.settings.tls == "off":
+            return None
+        return ssl.create_default_context(cadata=self.certificate)
+
+    def connect(self) -> socket.socket:
+        """A connection, over TLS if the server speaks it."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        if self.client_context is None:
+            return connection
+        return self.client_context.wrap_socket(connection, server_hostname="127.0.0.1")
 
     def output(self) -> str:
         return (self.folder / "stdout").read_text() + (self.folder / "stderr").read_text()
@@ -81,7 +111,11 @@ class Server:
 
     def echo(self, token: str, text: str = "hello") -> requests.Response:
         return requests.post(
-            f"{self.url}/echo", json={"str": text}, headers={"Authorization": f"Bearer {token}"}, timeout=10
+            f"{self.url}/echo",
+            json={"str": text},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+            verify=self.verify,
         )
 
 
@@ -114,9 +148,9 @@ def start(folder: Path, *, wait_for: str = "/readyz", **environment: str) -> Ser
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            if requests.get(server.url + wait_for, timeout=2).status_code == 200:
+            if requests.get(server.url + wait_for, timeout=2, verify=server.verify).status_code == 200:
                 return server
-        except requests.ConnectionError:
+        except (requests.ConnectionError, ConnectionError):
             pass
         if process.poll() is not None:
             break

@@ -35,9 +35,7 @@ class Client(threading.Thread):
         connection: socket.socket | None = None
         while not self.stop.is_set():
             try:
-                connection = connection or socket.create_connection(
-                    ("127.0.0.1", self.server.port), timeout=10
-                )
+                connection = connection or self.server.connect()
                 connection.sendall(self.request)
                 answer = read_answer(connection)
                 assert answer.status == 200, answer
@@ -60,12 +58,13 @@ class SocketClient(threading.Thread):
         super().__init__()
         self.url = server.url.replace("http", "ws", 1) + "/ws"
         self.headers = {"Authorization": f"Bearer {token}"}
+        self.context = server.client_context
         self.echoed = 0
         self.ended = ""
 
     def run(self) -> None:
         try:
-            with connect(self.url, additional_headers=self.headers) as client:
+            with connect(self.url, ssl=self.context, additional_headers=self.headers) as client:
                 while True:
                     client.send(f"message {self.echoed}")
                     assert client.recv(timeout=10) == f"message {self.echoed}"
@@ -76,10 +75,12 @@ class SocketClient(threading.Thread):
             self.ended = repr(error)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_no_request_is_lost_under_load(start_server: StartServer, workers: str) -> None:
+@pytest.mark.parametrize(("workers", "tls"), [("1", "off"), ("2", "off"), ("2", "throwaway")])
+def test_no_request_is_lost_under_load(start_server: StartServer, workers: str, tls: str) -> None:
     """Keep-alive clients of every kind of route, WebSockets and a slow upload, all at once."""
-    server = start_server(ECHO_WORKERS=workers, ECHO_GRACE_SECONDS="1.5", ECHO_DRAIN_SECONDS="5")
+    server = start_server(
+        ECHO_WORKERS=workers, ECHO_TLS=tls, ECHO_GRACE_SECONDS="1.5", ECHO_DRAIN_SECONDS="5"
+    )
     token, _ = server.new_token()
     bearer = b"Host: x\r\nAuthorization: Bearer %b\r\n" % token.encode()
     typed = bearer + b"Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
@@ -94,7 +95,7 @@ def test_no_request_is_lost_under_load(start_server: StartServer, workers: str) 
     sockets = [SocketClient(server, token) for _ in range(4)]
     for client in [*clients, *sockets]:
         client.start()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as upload:
+    with server.connect() as upload:
         upload.sendall(kinds[0][:-6])
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
@@ -150,6 +151,26 @@ def test_a_slow_upload_is_finished_after_accepting_stopped(start_server: StartSe
             slow.sendall(body[start : start + 200_000])
         answer = read_answer(slow)
     assert (answer.status, answer.body) == (200, body)
+    assert server.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("tls", ["off", "throwaway"])
+def test_who_had_connected_is_answered(start_server: StartServer, tls: str) -> None:
+    """A connection is a promise, also one on which nothing had arrived when the server stopped accepting."""
+    server = start_server(ECHO_TLS=tls)
+    context = server.client_context
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        server.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while "draining" not in server.output():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.3)
+        wrapped = context.wrap_socket(connection, server_hostname="127.0.0.1") if context else connection
+        wrapped.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = read_answer(wrapped)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert wrapped.recv(1) == b""
     assert server.process.wait(20) == 0
 
 

@@ -51,6 +51,10 @@ class Traffic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Send no more; wait for the answers that are still to come."""
         self._stop.set()
         for thread in self._threads:
             thread.join()

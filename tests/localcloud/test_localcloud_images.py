@@ -1,5 +1,7 @@
 """ECR: the registry API and what DescribeImages says of it."""
 
+import hashlib
+import json
 import os
 import signal
 from typing import Any
@@ -47,6 +49,60 @@ def test_a_manifest_without_its_layers_is_refused(shared_cloud: Any) -> None:
     answer = shared_cloud.push_manifest(name, "one", {"config": layer, "layers": []})
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+
+
+def test_what_refers_to_an_image_needs_no_tag_and_is_listed(shared_cloud: Any) -> None:
+    name = repository(shared_cloud, "referrers", imageTagMutability="IMMUTABLE")
+    image = shared_cloud.push(name, "one", VERSION="1")
+    other = shared_cloud.push(name, "two", VERSION="2")
+    shared_cloud.push_blob(name, b"{}")
+    empty = {
+        "mediaType": "application/vnd.oci.empty.v1+json",
+        "digest": "sha256:" + hashlib.sha256(b"{}").hexdigest(),
+        "size": 2,
+    }
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    artifact = {
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "artifactType": "application/vnd.cyclonedx+json",
+        "config": empty,
+        "layers": [empty],
+        "subject": {"mediaType": kind, "digest": image, "size": 1},
+        "annotations": {"made": "now"},
+    }
+    body = json.dumps(artifact).encode()
+    digest = "sha256:" + hashlib.sha256(body).hexdigest()
+    sent = requests.put(
+        f"{shared_cloud.url}/v2/{name}/manifests/{digest}",
+        data=body,
+        headers={"Content-Type": kind},
+        timeout=10,
+    )
+    assert sent.status_code == 201
+    assert sent.headers["OCI-Subject"] == image
+
+    def referrers(of: str, **query: str) -> requests.Response:
+        return requests.get(f"{shared_cloud.url}/v2/{name}/referrers/{of}", params=query, timeout=10)
+
+    listed = referrers(image)
+    assert listed.headers["Content-Type"] == "application/vnd.oci.image.index.v1+json"
+    assert listed.json()["manifests"] == [
+        {
+            "mediaType": kind,
+            "digest": digest,
+            "size": len(body),
+            "artifactType": "application/vnd.cyclonedx+json",
+            "annotations": {"made": "now"},
+        }
+    ]
+    filtered = referrers(image, artifactType="application/vnd.cyclonedx+json")
+    assert filtered.headers["OCI-Filters-Applied"] == "artifactType"
+    assert filtered.json() == listed.json()
+    assert referrers(image, artifactType="application/other").json()["manifests"] == []
+    assert referrers(other).json()["manifests"] == []
+    unknown = requests.get(f"{shared_cloud.url}/v2/nowhere/referrers/{image}", timeout=10)
+    assert unknown.status_code == 404
 
 
 def test_images_survive_kill_9_and_go_with_their_repository(own_cloud: Any) -> None:

@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 from stack.errors import ToolError
-from stack.image import dockerfile, engine, inputs, process
+from stack.image import dockerfile, engine, inputs, process, registry
 
 
 def test_the_fingerprint_follows_what_goes_in_and_nothing_else(project, monkeypatch):
@@ -152,7 +152,8 @@ def test_a_container_image_is_built_pushed_and_pinned(project):
     )
     script = project.root / "docker" / "build.sh"
     script.write_text(
-        '#!/bin/sh\nset -e\nprintf "FROM scratch\\nLABEL v=$2\\n" | docker build -q -t "$1" - >&2\n'
+        "#!/bin/sh\nset -e\n"
+        'printf "FROM scratch\\nCOPY main.py /\\nLABEL v=$2\\n" | docker build -q -t "$1" -f - app >&2\n'
     )
     script.chmod(0o755)
     (project.root / "app" / "main.py").write_text(project.env)
@@ -162,12 +163,21 @@ def test_a_container_image_is_built_pushed_and_pinned(project):
         assert done.exit_code == 0, done.output
         repository = json.loads(project.do("outputs", "--json").stdout)["registry"]["RepositoryName"]
         images = project.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
-        assert [one["imageTags"] for one in images] == [[tag]]
+        tagged, attached = images
+        assert tagged["imageTags"] == [tag]
+        assert not attached.get("imageTags")
+        found = project.client("ecr").batch_get_image(
+            repositoryName=repository, imageIds=[{"imageDigest": attached["imageDigest"]}]
+        )
+        artifact = json.loads(found["images"][0]["imageManifest"])
+        bom = project.root / ".state" / "images" / f"{tag}.cdx.json"
+        assert artifact["subject"]["digest"] == tagged["imageDigest"]
+        assert artifact["layers"][0]["digest"] == registry.digest(bom.read_bytes())
         stack = project.client("cloudformation").describe_stacks(StackName=project.stack("service"))[
             "Stacks"
         ][0]
         image = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}["Image"]
-        assert image.endswith(f"/{repository}@{images[0]['imageDigest']}")
+        assert image.endswith(f"/{repository}@{tagged['imageDigest']}")
     finally:
         found = subprocess.run(
             ["docker", "images", "--quiet", f"echo-room:{tag}"], capture_output=True, text=True, check=False

@@ -1,0 +1,108 @@
+"""What is in the image: what the list allows, of the right size and processor, the same in every build."""
+
+import fnmatch
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docker.conftest import ROOT, built, docker, exported, inspect
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("image")]
+
+# What the engine itself puts into a container.
+MADE = {".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf"}
+MACHINE = {"amd64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
+
+
+@pytest.fixture(scope="module")
+def arm64(engine: None) -> Iterator[str]:
+    with built("arm64") as tag:
+        yield tag
+
+
+def test_the_list_of_files_allows_each_of_them(image: str) -> None:
+    allowed = (Path(__file__).parent / "files.txt").read_text().split()
+    patterns = re.compile("|".join(fnmatch.translate(line) for line in allowed))
+    with exported(image) as archive:
+        found = [member.name for member in archive if not member.isdir() and member.name not in MADE]
+    assert len(found) > 500
+    more = [name for name in found if not patterns.match(name)]
+    assert not more, f"not in tests/docker/files.txt: {more}"
+    assert not [name for name in found if name.endswith(".py") or "__pycache__" in name]
+
+
+def test_nobody_can_write_to_a_file_or_become_its_owner(image: str) -> None:
+    with exported(image) as archive:
+        for member in archive:
+            if member.name in MADE or member.issym():
+                continue
+            assert not member.mode & 0o7022, f"{member.name}: {member.mode:o}"
+            assert member.uid == (10001 if member.name.rstrip("/") == "data" else 0), member.name
+
+
+def test_it_is_small(image: str) -> None:
+    assert inspect(image)["Size"] <= 80_000_000
+    save = subprocess.run(["docker", "save", image], stdout=subprocess.PIPE, timeout=60, check=True)
+    # A little more than the layers alone, each compressed by itself, as a registry keeps them.
+    assert len(gzip.compress(save.stdout, 6)) <= 30_000_000
+
+
+def test_two_builds_give_the_same_layers(image: str, tmp_path: Path) -> None:
+    """In folders and at times of their own, and without git. `image` comes first: it fetches the wheels."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for part in ("app", "docker"):
+        shutil.copytree(ROOT / part, first / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(first, second)
+    for file in (second / "app").rglob("*.py"):
+        os.utime(file, (1, 1))
+    layers = []
+    for tree in (first, second):
+        with built(root=tree, NO_CACHE="1", PYTHON=sys.executable) as tag:
+            layers.append(inspect(tag)["RootFS"]["Layers"])
+    assert layers[0] == layers[1]
+    assert len(layers[0]) >= 4
+
+
+def test_an_image_for_another_processor_needs_no_emulation(image: str, arm64: str) -> None:
+    assert inspect(arm64)["Architecture"] == "arm64"
+    same = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "User", "WorkingDir")
+    assert [inspect(arm64)["Config"][key] for key in same] == [inspect(image)["Config"][key] for key in same]
+    for name in (image, arm64):
+        machine, programs = MACHINE[inspect(name)["Architecture"]], 0
+        with exported(name) as archive:
+            for member in archive:
+                if member.isfile() and (content := archive.extractfile(member)):
+                    header = content.read(20)
+                    if header.startswith(b"\x7fELF"):
+                        programs += 1
+                        assert int.from_bytes(header[18:20], "little") == machine, member.name
+        assert programs > 40
+
+
+def test_both_processors_have_the_same_files(image: str, arm64: str) -> None:
+    def files(name: str) -> set[str]:
+        with exported(name) as archive:
+            found = {member.name for member in archive if not member.isdir()}
+        plain = {re.sub("x86_64|aarch64", "MACHINE", one) for one in found}
+        return {one for one in plain if "ld-linux" not in one}
+
+    assert files(image) == files(arm64)
+
+
+def test_every_debian_package_is_named_with_its_licence(image: str) -> None:
+    with exported(image) as archive:
+        names = [member.name for member in archive]
+    packages = {name.rpartition("/")[2] for name in names if name.startswith("var/lib/dpkg/status.d/")} - {""}
+    assert {"libc6", "libssl3t64", "ca-certificates"} <= packages
+    assert packages == {name.split("/")[3] for name in names if re.match("usr/share/doc/.+/copyright", name)}
+
+
+def test_the_engine_agrees_that_it_is_for_this_machine(image: str) -> None:
+    assert inspect(image)["Architecture"] == docker("version", "--format", "{{.Server.Arch}}").stdout.strip()
