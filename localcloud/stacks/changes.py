@@ -52,6 +52,16 @@ def install() -> None:
     changesets._diff_resources = diff_with_values
 
     handlers = _cfn("handlers")
+    create = handlers._ACTION_HANDLERS["CreateChangeSet"]
+
+    def create_with_outputs(params: Tree) -> Any:
+        answer = create(params)
+        if answer[0] == 200:
+            names = _one(params, "ChangeSetName"), _one(params, "StackName")
+            _allow_outputs_alone(changesets._find_change_set(*names)[1])
+        return answer
+
+    handlers._ACTION_HANDLERS["CreateChangeSet"] = create_with_outputs
     describe = handlers._ACTION_HANDLERS["DescribeChangeSet"]
 
     def describe_with_values(params: Tree) -> Any:
@@ -65,6 +75,25 @@ def install() -> None:
         return status, headers, body
 
     handlers._ACTION_HANDLERS["DescribeChangeSet"] = describe_with_values
+
+
+def _allow_outputs_alone(change_set: Tree) -> None:
+    """What changes nothing but outputs lists no changes, and can be executed all the same."""
+    stack = emulator.module("services.cloudformation")._stacks.get(change_set["StackName"]) or {}
+    if change_set["ChangeSetType"] != "UPDATE" or "didn't contain changes" not in change_set["StatusReason"]:
+        return
+    template, parameters = change_set["_template"], change_set["_resolved_params"]
+    try:
+        outputs, _ = _cfn("stacks")._resolve_stack_outputs(
+            template.get("Outputs", {}), _cfn("engine")._evaluate_conditions(template, parameters),
+            stack.get("_resources", {}), parameters, template.get("Mappings", {}), change_set["StackName"],
+            change_set["StackId"],
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        # Executing it tells what is wrong, as on AWS.
+        outputs = None
+    if outputs != stack.get("Outputs"):
+        change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
 
 
 def _one(params: Tree, name: str) -> str:

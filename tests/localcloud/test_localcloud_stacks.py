@@ -121,6 +121,21 @@ def test_the_same_again_contains_no_changes(shared_cloud: Any) -> None:
     assert again["ExecutionStatus"] == "UNAVAILABLE"
 
 
+def test_outputs_alone_are_no_changes_that_can_be_executed(shared_cloud: Any) -> None:
+    template: dict[str, Any] = {"Parameters": {"Said": {"Type": "String"}}, "Resources": {"Topic": TOPIC}}
+    shared_cloud.deploy("outputs", template, parameters={"Said": "a"})
+    told = {**template, "Outputs": {"Said": {"Value": {"Ref": "Said"}}}}
+    for value in ("a", "b"):
+        made = shared_cloud.change_set("outputs", told, "UPDATE", parameters={"Said": value})
+        assert made["Changes"] == []
+        assert outputs(shared_cloud.execute(made)) == {"Said": value}
+    again = shared_cloud.change_set("outputs", told, "UPDATE", parameters={"Said": "b"})
+    assert again["Status"] == "FAILED"
+    wrong = {**template, "Outputs": {"Said": {"Value": {"Fn::GetAtt": ["Topic", "None"]}}}}
+    refused = shared_cloud.deploy("outputs", wrong, "UPDATE", parameters={"Said": "b"})
+    assert refused["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+
+
 def test_replacement_and_values_are_told_before(shared_cloud: Any) -> None:
     template = {
         "Parameters": {"Cidr": {"Type": "String"}, "Dns": {"Type": "String"}},
