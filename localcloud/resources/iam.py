@@ -1,7 +1,8 @@
-"""IAM: identity providers of OpenID Connect, and the permissions boundary of a role."""
+"""IAM: identity providers of OpenID Connect, boundaries of roles, and the sizes policies may have."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -56,16 +57,47 @@ def _delete_provider(physical_id: str, properties: Properties) -> None:
         call("Iam", _iam()._delete_oidc_provider, request)
 
 
+#: Characters, white space not counted.
+_MANAGED_POLICY, _INLINE_POLICIES, _TRUST_POLICY = 6144, 10240, 2048
+
+
+def _check_size(kind: str, documents: list[Any], limit: int) -> None:
+    texts = (text if isinstance(text, str) else json.dumps(text) for text in documents)
+    size = sum(len(re.sub(r"\s", "", text)) for text in texts)
+    if size > limit:
+        raise ValueError(f"Cannot exceed quota for {kind}: {limit} (it has {size} characters)")
+
+
+def _check_role(properties: Properties) -> None:
+    _check_size("ACLSizePerRole", [properties["AssumeRolePolicyDocument"]], _TRUST_POLICY)
+    policies = [policy["PolicyDocument"] for policy in properties.get("Policies") or []]
+    _check_size("the policies in a role", policies, _INLINE_POLICIES)
+
+
+def _create_policy(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    _check_size("PolicySize", [properties["PolicyDocument"]], _MANAGED_POLICY)
+    made: Made = _cfn()._iam_managed_policy_create(logical_id, properties, stack_name)
+    return made
+
+
+def _update_policy(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    _check_size("PolicySize", [new["PolicyDocument"]], _MANAGED_POLICY)
+    made: Made = _cfn()._iam_managed_policy_update(physical_id, old, new, stack_name)
+    return made
+
+
 def _bounded(made: Made, properties: Properties) -> Made:
     _iam()._roles[made[0]]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
     return made
 
 
 def _create_role(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    _check_role(properties)
     return _bounded(_cfn()._iam_role_create(logical_id, properties, stack_name), properties)
 
 
 def _update_role(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    _check_role(new)
     named = {"RoleName": physical_id}
     made = _cfn()._iam_role_update(physical_id, {**old, **named}, {**new, **named}, stack_name)
     return _bounded(made, new)
@@ -73,5 +105,6 @@ def _update_role(physical_id: str, old: Properties, new: Properties, stack_name:
 
 PROVISIONERS = {
     "AWS::IAM::OIDCProvider": Provisioner(_create_provider, _update_provider, _delete_provider, tagged=True),
+    "AWS::IAM::ManagedPolicy": Provisioner(_create_policy, _update_policy),
     "AWS::IAM::Role": Provisioner(_create_role, _update_role),
 }

@@ -10,7 +10,7 @@ import pytest
 
 from localcloud import schemas
 from tests.localcloud.conftest import Cloud, free_port
-from tests.localcloud.every_type import att, front, network, ref, resource, service, storage
+from tests.localcloud.every_type import VISIBLE, att, front, network, ref, resource, service, storage
 
 #: Read-only properties that these resources would not have on AWS either: no stream, no regional NAT gateway.
 ABSENT = {
@@ -170,6 +170,9 @@ def test_changes_in_place_keep_what_they_change(every: Any, physical: Any) -> No
     assert back["StackStatus"] == "UPDATE_COMPLETE", cloud.failures("every")
 
 
+LONG = {"Effect": "Allow", "Action": [f"s3:{number:01000}" for number in range(7)], "Resource": "*"}
+
+
 @pytest.mark.parametrize(
     ("name", "properties", "reason"),
     [
@@ -178,9 +181,10 @@ def test_changes_in_place_keep_what_they_change(every: Any, physical: Any) -> No
         ("Tokens", {"TableClass": "STANDARD_INFREQUENT_ACCESS"}, "have no TableClass"),
         ("Certificate", {"DomainValidationOptions": [{"DomainName": "a.test", "HostedZoneId": "Z0"}]},
          "hosted zone does not exist"),
+        ("Policy", {"PolicyDocument": {"Version": "2012-10-17", "Statement": [LONG]}}, "PolicySize: 6144"),
         ("Certificate", {"KeyAlgorithm": "RSA_1024"}, "no certificates with KeyAlgorithm RSA_1024"),
     ],
-    ids=["networks", "logging", "class", "zone", "algorithm"],
+    ids=["networks", "logging", "class", "zone", "policy", "algorithm"],
 )  # fmt: skip
 def test_a_refused_change_is_rolled_back(every: Any, name: str, properties: Any, reason: str) -> None:
     cloud, template, _ = every
@@ -226,3 +230,26 @@ def test_one_of_everything_is_deleted(every: Any, physical: Any) -> None:
     assert networks.split("|")[1] not in [item["Id"] for item in sets]
     providers = cloud.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
     assert identity not in [provider["Arn"] for provider in providers]
+
+
+def test_another_web_acl_takes_the_place_of_one(shared_cloud: Cloud) -> None:
+    acl = {"Scope": "REGIONAL", "DefaultAction": {"Allow": {}}, "VisibilityConfig": VISIBLE, "Rules": []}
+    template = {
+        "Parameters": {"Chosen": {"Type": "String"}},
+        "Conditions": {"IsFirst": {"Fn::Equals": [ref("Chosen"), "first"]}},
+        "Resources": {
+            "Balancer": resource("ElasticLoadBalancingV2::LoadBalancer"),
+            "First": resource("WAFv2::WebACL", **acl), "Second": resource("WAFv2::WebACL", **acl),
+            "Guard": resource("WAFv2::WebACLAssociation", ResourceArn=ref("Balancer"),
+                              WebACLArn={"Fn::If": ["IsFirst", att("First", "Arn"), att("Second", "Arn")]}),
+        },
+        "Outputs": {"Balancer": {"Value": ref("Balancer")}},
+    }  # fmt: skip
+    waf = shared_cloud.client("wafv2")
+    guards = []
+    for kind, chosen in (("CREATE", "first"), ("UPDATE", "second"), ("UPDATE", "first")):
+        made = shared_cloud.deploy("guarded", template, kind, parameters={"Chosen": chosen})
+        arn = outputs(made)["Balancer"]
+        guards.append(waf.get_web_acl_for_resource(ResourceArn=arn)["WebACL"]["Name"])
+    assert ["First" in guard for guard in guards] == [True, False, True]
+    assert shared_cloud.delete("guarded")["StackStatus"] == "DELETE_COMPLETE"
