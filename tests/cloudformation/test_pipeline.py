@@ -167,18 +167,6 @@ def test_the_boundary_covers_the_roles_of_the_stacks(resources: dict[str, Any]) 
                 assert not beyond, f"{stack}.{name}"
 
 
-def test_every_role_of_the_stacks_takes_the_boundary() -> None:
-    roles = [
-        item["Properties"]
-        for stack in DEPLOYED
-        for item in parsed(stack)["Resources"].values()
-        if item["Type"] == "AWS::IAM::Role"
-    ]
-    assert len(roles) >= 2
-    for role in roles:
-        assert role["PermissionsBoundary"]["Fn::If"][0] == "HasPermissionsBoundary"
-
-
 def test_only_one_branch_of_one_repository_gets_in(resources: dict[str, Any]) -> None:
     (statement,) = statements(resources["DeployRole"]["Properties"]["AssumeRolePolicyDocument"])
     assert statement["Condition"] == {
