@@ -99,7 +99,7 @@ push: $(RUN) ## Build it if needed and push it to the environment's repository  
 	@$(STACK) push $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: scan
-scan: $(RUN) $(SCAN) ## Known vulnerabilities in what is locked, secrets in the image   [IMAGE=] [OFFLINE=1] [JSON=1]
+scan: $(RUN) $(SCAN) ## Policies of templates, known vulnerabilities, secrets in the image [IMAGE=] [OFFLINE=1] [JSON=1]
 	@$(STACK) scan $(if $(IMAGE),--image '$(IMAGE)') $(if $(OFFLINE),--offline) $(if $(JSON),--json)
 
 .PHONY: base-image

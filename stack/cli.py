@@ -221,10 +221,10 @@ def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
 @_json
 @click.pass_context
 def _scan(ctx: click.Context, image: str, offline: bool, as_json: bool) -> int:
-    """Look for known vulnerabilities in what is locked, and for secrets in the image; needs no environment.
+    """Judge the templates by policies, look for known vulnerabilities, and for secrets in the image.
 
-    Exit code 0 when every check passed; 1 when one failed or could not be done. What was looked at and
-    accepted stands in stack/scan/accepted.toml.
+    Needs no environment. Exit code 0 when every check passed; 1 when one failed or could not be done. What
+    was looked at and accepted stands in stack/scan/accepted.toml, for templates beside their resources.
     """
     from stack.scan import run
     from stack.scan.result import Target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.scan import dependencies, image
+from stack.scan import dependencies, image, policies
 from stack.scan.result import Check
 
-CHECKS: tuple[Check, ...] = (dependencies.CHECK, image.CHECK)
+CHECKS: tuple[Check, ...] = (*policies.CHECKS, dependencies.CHECK, image.CHECK)
