@@ -53,10 +53,11 @@ class Image:
         return found
 
 
-def look_up(reference: str, port: int) -> Image | None:
+def look_up(reference: str, port: int, architecture: str) -> Image | None:
     """The image, None when the reference is not one of the gateway's registry.
 
-    Needs the request's account and region to be set. Raises CannotPullError when the registry lacks it.
+    Of an index, the image for `architecture`. Needs the request's account and region to be set. Raises
+    CannotPullError when the registry lacks it.
     """
     found = _REFERENCE.match(reference)
     if not found or found["host"] not in (f"127.0.0.1:{port}", f"localhost:{port}"):
@@ -67,10 +68,33 @@ def look_up(reference: str, port: int) -> Image | None:
     if raw is None:
         raise CannotPullError(f"CannotPullContainerError: failed to resolve ref {reference}: not found")
     manifest = json.loads(raw)
-    if "config" not in manifest:
-        raise CannotPullError(f"CannotPullContainerError: {reference} is an index of images, not one image")
+    if "manifests" in manifest:
+        digest = _for(architecture, manifest["manifests"])
+        _, raw, _ = ecr._resolve_manifest(name, digest)
+        if raw is None:
+            raise CannotPullError(
+                f"CannotPullContainerError: failed to resolve ref {name}@{digest}: not found"
+            )
+        manifest = json.loads(raw)
     config = json.loads(_blob(name, manifest["config"]["digest"]))
     return Image(name, digest, config, tuple(layer["digest"] for layer in manifest["layers"]))
+
+
+def no_platform(architecture: str, why: str) -> CannotPullError:
+    """There is no such image for an architecture, in the words that Fargate has for it."""
+    return CannotPullError(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): image Manifest does not "
+        f"contain descriptor matching platform 'linux/{architecture}' ({why})"
+    )
+
+
+def _for(architecture: str, manifests: list[dict[str, Any]]) -> str:
+    """The digest of an index's image for an architecture. Raises CannotPullError."""
+    found = {(one.get("platform") or {}).get("architecture"): str(one["digest"]) for one in manifests}
+    if architecture not in found:
+        known = ", ".join(sorted(f"linux/{name}" for name in found if name))
+        raise no_platform(architecture, f"the index has {known}")
+    return found[architecture]
 
 
 def _blob(repository: str, digest: str) -> bytes:

@@ -133,7 +133,7 @@ class Life:
         for definition, shown in zip(definitions, task["containers"], strict=True):
             definition = overridden(definition, task)
             with self._scope():
-                image = look_up(definition["image"], self.tasks.port)
+                image = look_up(definition["image"], self.tasks.port, architecture)
                 from_secrets = secret_values(definition)
                 config = log_config(definition, self.id, self.account, self.region)
             stream = LogStream(config, self.account, self.region, self.tasks.logged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from localcloud.ecs.images import CannotPullError
+from localcloud.ecs.images import CannotPullError, no_platform
 from localcloud.ecs.records import Record
 
 #: RuntimePlatform's words, and the system's, in the words of images.
@@ -29,10 +29,8 @@ def check(image: str, wanted: str, machine: str) -> None:
     Raises CannotPullError in the words that Fargate has for it.
     """
     if image != wanted:
-        raise CannotPullError(
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): image Manifest does "
-            f"not contain descriptor matching platform 'linux/{wanted}' (it is for linux/{image}; the task "
-            "definition's RuntimePlatform has to say the same)"
+        raise no_platform(
+            wanted, f"it is for linux/{image}; the task definition's RuntimePlatform has to say the same"
         )
     if wanted != machine:
         raise CannotPullError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from typing import Any
 
 from localcloud import emulator
 from localcloud.balancer.weights import NoForwardError
@@ -59,6 +60,7 @@ class Scheduler:
             self._count(service, mine)
             ecs()._recount_cluster(cluster)
             return
+        before = _progress(service)
         self._prepare(service, primary(service))
         register(service, live)
         self.failures.count(service, primary(service))
@@ -74,6 +76,8 @@ class Scheduler:
             self._instead(service, wanted, live, start)
         service["_healthy"] = sum(healthy(service, t) for t in live)
         self._complete(service, wanted, live, mine)
+        if _progress(service) != before:
+            self.tasks.changed()
         self._count(service, mine)
         ecs()._recount_cluster(cluster)
 
@@ -189,6 +193,11 @@ class Scheduler:
         for deployment in service["deployments"]:
             deployment.update(numbers([t for t in mine if t.get("_deployment_id") == deployment["id"]]))
         service["currentServiceRevisions"] = history.current_revisions(service)
+
+
+def _progress(service: Record) -> list[tuple[Any, ...]]:
+    """How far a service's deployments are."""
+    return [(d["id"], d["rolloutState"], d["_stage"], d.get("_step")) for d in service["deployments"]]
 
 
 class _Start:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cloud_harness import ARCHITECTURE, CPU, LocalCloud, until
 
 OTHER = {"amd64": ("arm64", "ARM64"), "arm64": ("amd64", "X86_64")}[ARCHITECTURE]
@@ -69,6 +70,35 @@ def test_architectures_that_differ_fail_as_on_fargate(cloud: LocalCloud) -> None
     assert f"matching platform 'linux/{ARCHITECTURE}'" in stopped["stoppedReason"]
     stopped = _stopped(cloud, cloud.task_definition(foreign, more=other))
     assert f"exec format error: the image is for linux/{image}" in stopped["stoppedReason"]
+
+
+def test_of_an_index_the_image_for_the_task_is_taken(cloud: LocalCloud) -> None:
+    images = {
+        architecture: cloud.push("many", architecture=architecture)
+        for architecture in (OTHER[0], ARCHITECTURE)
+    }
+    kind = "application/vnd.oci.image."
+
+    def push_index(architecture: str) -> str:
+        one = images[architecture]
+        content = {
+            "mediaType": f"{kind}manifest.v1+json", "digest": one.rpartition("@")[2], "size": 1,
+            "platform": {"os": "linux", "architecture": architecture},
+        }  # fmt: skip
+        index = {"schemaVersion": 2, "mediaType": f"{kind}index.v1+json", "manifests": [content]}
+        url = f"{cloud.url}/v2/many/manifests/index-{architecture}"
+        requests.put(
+            url, json.dumps(index), headers={"Content-Type": f"{kind}index.v1+json"}, timeout=10
+        ).raise_for_status()
+        return f"127.0.0.1:{cloud.port}/many:index-{architecture}"
+
+    stopped = _stopped(cloud, cloud.task_definition(push_index(ARCHITECTURE), MODE="exits"))
+    (container,) = stopped["containers"]
+    assert container["exitCode"] == 7
+    assert container["imageDigest"] == images[ARCHITECTURE].rpartition("@")[2]
+    stopped = _stopped(cloud, cloud.task_definition(push_index(OTHER[0])))
+    assert f"matching platform 'linux/{ARCHITECTURE}'" in stopped["stoppedReason"]
+    assert f"the index has linux/{OTHER[0]}" in stopped["stoppedReason"]
 
 
 def test_entry_point_and_command_replace_the_image_s(cloud: LocalCloud) -> None:
