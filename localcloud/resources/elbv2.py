@@ -36,6 +36,7 @@ def install() -> None:
 def _group(handler: Any, properties_at: int) -> Any:
     def made(*arguments: Any) -> Made:
         properties = arguments[properties_at]
+        _refuse_what_is_not_done(properties)
         arn, attributes = handler(*arguments)
         group = _alb()._tgs.get(arn)
         if group is not None and group["Protocol"] in ("HTTP", "HTTPS"):
@@ -50,6 +51,17 @@ def _group(handler: Any, properties_at: int) -> Any:
     return made
 
 
+def _refuse_what_is_not_done(group: Properties) -> None:
+    if (
+        group.get("Protocol", "HTTP") not in ("HTTP", "HTTPS")
+        or group.get("ProtocolVersion", "HTTP1") != "HTTP1"
+    ):
+        raise ValueError("the local cloud's load balancer speaks HTTP/1.1 to its targets, over HTTP or HTTPS")
+    attributes = {a["Key"]: a["Value"] for a in group.get("TargetGroupAttributes") or []}
+    if attributes.get("stickiness.enabled") == "true":
+        raise ValueError("the local cloud's load balancer has no stickiness")
+
+
 def _unless_in_use(delete: Any) -> Any:
     def deleting(physical_id: str, properties: Properties) -> None:
         if records.in_use(physical_id):
@@ -62,6 +74,8 @@ def _unless_in_use(delete: Any) -> Any:
 def _balancer(handler: Any, properties_at: int) -> Any:
     def made(*arguments: Any) -> Made:
         properties = arguments[properties_at]
+        if properties.get("Type", "application") != "application":
+            raise ValueError(f"the local cloud has application load balancers only, not {properties['Type']}")
         subnets = properties.get("Subnets") or [m["SubnetId"] for m in properties.get("SubnetMappings") or []]
         if properties.get("IpAddressType") == "dualstack":
             for subnet in subnets:

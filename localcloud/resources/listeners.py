@@ -36,6 +36,8 @@ def _actions(given: list[Action]) -> list[Action]:
             {**group, "Weight": int(group.get("Weight", 1))}
             for group in (action.get("ForwardConfig") or {}).get("TargetGroups") or []
         ]
+        if ((action.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled"):
+            raise ValueError("the local cloud's load balancer has no stickiness")
         if groups:
             action["ForwardConfig"] = {**action["ForwardConfig"], "TargetGroups": groups}
             action.setdefault("TargetGroupArn", groups[0]["TargetGroupArn"])

@@ -9,7 +9,7 @@ import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +17,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.authority import Authority
+from tests.localcloud.balancer.https_harness import DOMAIN, HSTS, Caller, Target, outputs, template
 from tests.localcloud.conftest import Cloud, free_port
 
-DOMAIN = "echo.example.test"
-HSTS = "max-age=31536000; includeSubDomains"
+STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}, "TargetGroups": []}
 
 
-class Target(BaseHTTPRequestHandler):
-    """Says what it was sent; `/socket` upgrades and answers in capitals."""
-
-    protocol_version = "HTTP/1.1"
-    server_version = "target"
-
-    def do_GET(self) -> None:
-        if self.headers.get("Upgrade") == "websocket":
-            self.send_response(101)
-            self.send_header("Connection", "upgrade")
-            self.send_header("Upgrade", "websocket")
-            self.end_headers()
-            self.wfile.write(self.rfile.read(5).upper())
-            self.close_connection = True
-            return
-        body = json.dumps({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Strict-Transport-Security", "max-age=1")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+REWRITE = {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}
 
 
 @pytest.fixture
@@ -65,100 +42,6 @@ def secure_target(tmp_path: Path) -> Iterator[int]:
     yield server.server_address[1]
     server.shutdown()
     server.server_close()
-
-
-def template(http: int, https: int, **properties: Any) -> dict[str, Any]:
-    """A balancer whose HTTP listener redirects to its HTTPS listener, which forwards by a rule only."""
-    listener = {"Ref": "HttpsListener"}
-    group = {"TargetGroups": [{"TargetGroupArn": {"Ref": "Group"}, "Weight": 1}]}
-    return {
-        "Parameters": {"Path": {"Type": "String", "Default": "/*"}},
-        "Resources": {
-            "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}},
-            "Balancer": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer"},
-            "Certificate": {
-                "Type": "AWS::CertificateManager::Certificate",
-                "Properties": {"DomainName": DOMAIN, "ValidationMethod": "DNS"},
-            },
-            "Group": {
-                "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
-                "Properties": {
-                    "VpcId": {"Ref": "Vpc"}, "Port": 8443, "Protocol": "HTTPS", "TargetType": "ip",
-                    "HealthCheckProtocol": "HTTPS", "HealthCheckPath": "/ready",
-                    "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2,
-                },
-            },
-            "HttpListener": {
-                "Type": "AWS::ElasticLoadBalancingV2::Listener",
-                "Properties": {
-                    "LoadBalancerArn": {"Ref": "Balancer"}, "Port": http, "Protocol": "HTTP",
-                    "DefaultActions": [{
-                        "Type": "redirect",
-                        "RedirectConfig": {"Protocol": "HTTPS", "Port": str(https), "StatusCode": "HTTP_301"},
-                    }],
-                },
-            },
-            "HttpsListener": {
-                "Type": "AWS::ElasticLoadBalancingV2::Listener",
-                "Properties": {
-                    "LoadBalancerArn": {"Ref": "Balancer"}, "Port": https, "Protocol": "HTTPS",
-                    "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
-                    "Certificates": [{"CertificateArn": {"Ref": "Certificate"}}],
-                    "ListenerAttributes": [
-                        {"Key": "routing.http.response.server.enabled", "Value": "false"},
-                        {"Key": "routing.http.response.strict_transport_security.header_value",
-                         "Value": HSTS},
-                    ],
-                    "DefaultActions": [{
-                        "Type": "fixed-response",
-                        "FixedResponseConfig": {
-                            "StatusCode": "404", "ContentType": "application/json", "MessageBody": "{}",
-                        },
-                    }],
-                    **properties,
-                },
-            },
-            "Rule": {
-                "Type": "AWS::ElasticLoadBalancingV2::ListenerRule",
-                "Properties": {
-                    "ListenerArn": listener, "Priority": 10,
-                    "Conditions": [{"Field": "path-pattern",
-                                    "PathPatternConfig": {"Values": [{"Ref": "Path"}]}}],
-                    "Actions": [{"Type": "forward", "ForwardConfig": group}],
-                },
-            },
-        },
-        "Outputs": {
-            "Group": {"Value": {"Ref": "Group"}}, "Certificate": {"Value": {"Ref": "Certificate"}},
-            "Rule": {"Value": {"Ref": "Rule"}}, "Listener": {"Value": listener},
-        },
-    }  # fmt: skip
-
-
-def outputs(stack: dict[str, Any]) -> dict[str, str]:
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
-class Caller:
-    """Calls a domain that exists only here, trusting only this local cloud's authority."""
-
-    def __init__(self, cloud: Cloud, port: int) -> None:
-        self.port = port
-        authority = json.loads(cloud.run("status", "--json").stdout)["authority"]
-        self.context = ssl.create_default_context(cafile=authority)
-
-    def connect(self, name: str = DOMAIN) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        return self.context.wrap_socket(plain, server_hostname=name)
-
-    def get(self, path: str, name: str = DOMAIN) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(name, self.port)
-        connection.sock = self.connect(name)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        found = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        connection.close()
-        return found
 
 
 @pytest.fixture
@@ -282,8 +165,10 @@ def test_tls_1_1_is_not_spoken_and_keys_are_private(deployed: Any, shared_cloud:
         ({"Certificates": [{"CertificateArn": "arn:aws:acm:us-east-1:1:certificate/none"}]}, "is not valid"),
         ({"MutualAuthentication": {"Mode": "verify"}}, "does not ask clients for certificates"),
         ({"DefaultActions": [{"Type": "jwt-validation"}]}, "no jwt-validation actions"),
+        ({"DefaultActions": [{"Type": "forward", "ForwardConfig": STICKY}]}, "has no stickiness"),
+        ({"DefaultActions": [{"Type": "forward", "TargetGroupArn": "arn:none"}]}, "'arn:none' not found"),
     ],
-    ids=["none", "unknown", "mutual", "jwt"],
+    ids=["none", "unknown", "mutual", "jwt", "sticky", "group"],
 )
 def test_what_cannot_work_fails_the_stack(
     shared_cloud: Cloud, request: pytest.FixtureRequest, properties: Any, reason: str
@@ -292,6 +177,30 @@ def test_what_cannot_work_fails_the_stack(
     made = shared_cloud.deploy(name, template(free_port(), free_port(), **properties))
     assert made["StackStatus"] == "ROLLBACK_COMPLETE"
     assert [event[0] for event in shared_cloud.failures(name) if reason in event[2]] == ["HttpsListener"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "properties", "reason"),
+    [
+        ("Balancer", {"Type": "network"}, "application load balancers only"),
+        ("Group", {"ProtocolVersion": "HTTP2"}, "speaks HTTP/1.1"),
+        ("Group", {"Protocol": "TCP"}, "speaks HTTP/1.1"),
+        ("Group", {"TargetGroupAttributes": [{"Key": "stickiness.enabled", "Value": "true"}]},
+         "no stickiness"),
+        ("Rule", {"Transforms": [REWRITE]}, "no transforms"),
+        ("Rule", {"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a"]}}]},
+         "not with RegexValues"),
+    ],
+    ids=["network", "http2", "tcp", "sticky", "transform", "regex"],
+)  # fmt: skip
+def test_what_the_balancer_lacks_is_refused(
+    shared_cloud: Cloud, request: pytest.FixtureRequest, resource: str, properties: Any, reason: str
+) -> None:
+    name = f"lacks-{request.node.callspec.id}"
+    lacking = template(free_port(), free_port())
+    lacking["Resources"][resource]["Properties"].update(properties)
+    assert shared_cloud.deploy(name, lacking)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert [event[0] for event in shared_cloud.failures(name) if reason in event[2]] == [resource]
 
 
 def test_a_taken_port_fails_an_update_too_and_http_becomes_https_on_the_same_port(
