@@ -16,7 +16,6 @@ from stack.scan.templates import Resolved
 
 # Where guard's program and rules are fetched to, beside the other scanning tools.
 GUARD = TOOLS.parent / "guard"
-_WRITTEN = tempfile.TemporaryDirectory(prefix="templates-")
 # What may be explained; everything beyond these numbers is a failure, whatever its reason.
 MOST_CHECKOV = 3
 MOST_CONTROL_TOWER = 7
@@ -26,11 +25,18 @@ MOST_CONTROL_TOWER = 7
 def resolved(root: Path) -> Mapping[Path, Resolved]:
     """Resolve every template of every environment; the keys are the files that the tools read."""
     found: dict[Path, Resolved] = {}
+    folder = Path(_folder(root).name)
     for name in environment.available(root):
         stacks = templates.resolved(environment.load(root, name))
-        files = templates.write(stacks, Path(_WRITTEN.name) / root.name / name)
+        files = templates.write(stacks, folder / name)
         found |= {file: stacks[stack] for stack, file in files.items()}
     return found
+
+
+@functools.cache
+def _folder(root: Path) -> tempfile.TemporaryDirectory[str]:
+    """Where the resolved templates are as long as this process runs."""
+    return tempfile.TemporaryDirectory(prefix=f"{root.name}-templates-")
 
 
 @functools.cache
