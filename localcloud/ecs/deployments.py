@@ -161,7 +161,8 @@ def finish(service: Record, deployment: Record) -> None:
     service["_last_completed"] = copy.deepcopy({key: deployment[key] for key in kept if key in deployment})
     went_back = "_rollback_of" in deployment
     _note(service, deployment, status="ROLLBACK_SUCCESSFUL" if went_back else "SUCCESSFUL", finished=True)
-    deployment.pop("_rollback_of", None)
+    for name in ("_rollback_of", "_from"):
+        deployment.pop(name, None)
     event(service, f"(deployment {deployment['id']}) deployment completed.")
     event(service, "has reached a steady state.")
 

@@ -178,7 +178,11 @@ class Scheduler:
             return
         count = sum(healthy(service, t) for t in live if t.get("_deployment_id") == wanted["id"])
         ready, alone = count >= int(service["desiredCount"]), not used - {wanted["id"]}
-        strategies.advance(service, wanted, ready, alone)
+        try:
+            strategies.advance(service, wanted, ready, alone)
+        except NoForwardError as exc:
+            self._fail(service, wanted, deployments.networking(str(exc)), rollback=True)
+            return
         if ready and alone and wanted["_stage"] == "CLEAN_UP":
             deployments.finish(service, wanted)
 

@@ -241,6 +241,43 @@ def test_rules_that_do_not_fit_fail_the_deployment(shifting: Shifting) -> None:
     assert cloud.stable(1)["taskDefinition"] == good
 
 
+def test_a_rule_that_is_gone_fails_the_deployment(shifting: Shifting) -> None:
+    cloud, image = shifting.cloud, shifting.cloud.push()
+    good = cloud.task_definition(image, VERSION="one")
+    canary = {"canaryPercent": 1.0, "canaryBakeTimeInMinutes": 2}
+    shifting.create(good, strategy="CANARY", canaryConfiguration=canary)
+    shifting.update(cloud.task_definition(image, VERSION="two"))
+    shifting.at("PRODUCTION_TRAFFIC_SHIFT")
+    cloud.client("elbv2").delete_rule(RuleArn=shifting.rule)
+    until(lambda: shifting.last()["status"] == "ROLLBACK_SUCCESSFUL")
+    assert "One or more rules not found" in shifting.last()["statusReason"]
+    assert any("could not be sent back" in e["message"] for e in cloud.described()["events"])
+    assert cloud.stable(1)["taskDefinition"] == good
+
+
+def test_going_back_can_be_overtaken(shifting: Shifting) -> None:
+    cloud, image = shifting.cloud, shifting.cloud.push()
+    _alarm(cloud)
+    config: dict[str, Any] = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1, "alarms": ALARMS}
+    shifting.create(cloud.task_definition(image, VERSION="one"), **config)
+    shifting.update(cloud.task_definition(image, VERSION="two"))
+    until(lambda: shifting.last()["status"] == "SUCCESSFUL")
+    slow = cloud.task_definition(image, stop_timeout=4, MODE="stubborn", VERSION="three")
+    with asking(cloud) as answers:
+        shifting.update(slow, deploymentConfiguration={**config, "bakeTimeInMinutes": 600})
+        shifting.at("BAKE_TIME")
+        assert shifting.weights() == (100, 0)
+        _alarm(cloud, "ALARM")
+        until(lambda: shifting.weights() == (0, 100))
+        # Its task takes its time to leave: the way back is not over yet.
+        assert shifting.last()["status"] == "ROLLBACK_IN_PROGRESS"
+        shifting.update(cloud.task_definition(image, VERSION="four"), deploymentConfiguration=config)
+        cloud.stable(1)
+    assert {status for status, _ in answers} == {200}
+    assert shifting.answers() == b"four"
+    assert shifting.weights() == (100, 0)
+
+
 def test_a_rolling_deployment_bakes_and_goes_back_on_an_alarm(hurried: None, cloud: LocalCloud) -> None:
     image = cloud.push()
     _alarm(cloud)
