@@ -40,6 +40,20 @@ def test_each_parameter_has_a_source(environment: dict[str, Any], templates: dic
         given |= templates[stack]["Outputs"].keys()
 
 
+def test_what_is_said_to_come_from_other_stacks_does(templates: dict[str, Any]) -> None:
+    """A parameter with a default would otherwise just keep it, when an output gets another name."""
+    outputs = {name for template in templates.values() for name in template["Outputs"]}
+    awaited = {
+        name
+        for template in templates.values()
+        for group in template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        if group["Label"]["default"].startswith("From the other stacks")
+        for name in group["Parameters"]
+    }
+    assert awaited
+    assert awaited <= outputs
+
+
 def test_port_and_health_check_agree_with_the_image(deployed: dict[str, Resolved]) -> None:
     dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
     port = int(re.search(r"^EXPOSE (\d+)$", dockerfile, re.M)[1])
