@@ -68,7 +68,17 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
             create.fail(cloud, terminal, change_set.stack, "update", outcome)
     protection.follow(cloud, terminal)
     terminal.say(f"The change {name} is done: {listed}", "bold green")
+    _say_what_to_pass_on(cloud, terminal, f"{again}-2")
     return OK
+
+
+def _say_what_to_pass_on(cloud: Cloud, terminal: Terminal, again: str) -> None:
+    """Name every output that a later stack was made with another value of."""
+    known = stacks.outputs(cloud)
+    for stack_name, stack in stacks.describe_all(cloud).items():
+        moved = stacks.outdated(cloud.environment, stack_name, stack.parameters if stack else {}, known)
+        for output, source in moved.items():
+            terminal.notice(f"{output} of {source} is another now; pass it on to {stack_name}: {again}")
 
 
 def _body(cloud: Cloud, change_set: changesets.ChangeSet) -> str:
@@ -84,18 +94,7 @@ def _body(cloud: Cloud, change_set: changesets.ChangeSet) -> str:
 
 def _check_wiring(cloud: Cloud, change_set: changesets.ChangeSet, again: str) -> None:
     """Raise when an earlier stack's change altered an output that this change set was made with."""
-    wanted = stacks.wired(
-        cloud.environment,
-        change_set.stack,
-        stacks.outputs(cloud),
-        change_set.parameters.get("Image", ""),
-    )
-    moved = [
-        key
-        for key, value in wanted.items()
-        if key not in cloud.environment.parameters.get(change_set.stack, {})
-        and change_set.parameters.get(key, value) != value
-    ]
+    moved = stacks.outdated(cloud.environment, change_set.stack, change_set.parameters, stacks.outputs(cloud))
     if moved:
         raise refused(
             f"Stopped before {cloud.environment.stack_name(change_set.stack)}: {', '.join(moved)} changed "

@@ -30,6 +30,8 @@ PUBLIC = {
     "AWS::Route53::RecordSetGroup",
     "AWS::Route53::HostedZone",
     "AWS::Route53::HealthCheck",
+    # Everything stands in it; a new one is new addresses for all of it.
+    "AWS::EC2::VPC",
     # What others see our calls come from, and may have on a list.
     "AWS::EC2::EIP",
 }

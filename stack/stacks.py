@@ -161,6 +161,22 @@ def wired(
     return values
 
 
+def outdated(
+    environment: Environment, stack: str, have: Mapping[str, str], known: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """Find parameters that come from an earlier stack's output which is another now; with that stack's name.
+
+    `have` are the values that the stack, or a change set of it, has; `known` the outputs as they are.
+    """
+    found: dict[str, str] = {}
+    earlier = environment.stacks[: environment.stacks.index(stack)]
+    for name in have.keys() - environment.parameters[stack].keys():
+        source = next((one for one in reversed(earlier) if name in known.get(one, {})), None)
+        if source is not None and known[source][name] != have[name]:
+            found[name] = source
+    return dict(sorted(found.items()))
+
+
 def check_rules(environment: Environment, known: Mapping[str, Mapping[str, str]]) -> None:
     """Evaluate the Rules of all templates; raise a usage ToolError that names what each broken one is about.
 

@@ -56,6 +56,25 @@ def test_a_new_output_reaches_later_stacks_with_a_second_change(created):
     assert created.do("approve", "--name", "two").exit_code == 0
 
 
+def test_an_output_that_became_another_is_to_be_passed_on(created):
+    created.edit("service", "Parameters:\n", "Parameters:\n  Word: {Type: String, Default: x}\n")
+    created.edit("service", "on ${TableName}", "on ${TableName} ${Word}")
+    created.edit("data", "Outputs:", "Outputs:\n  Word: {Value: !Ref Mode}")
+    created.file.write_text(created.file.read_text().replace('Mode = "one"', 'Mode = "two"'))
+    for name in ("first", "second"):
+        assert created.do("change", "--name", name, "--runtime", "process").exit_code == 0
+        created.do("approve", "--name", name)
+    created.file.write_text(created.file.read_text().replace('Mode = "two"', 'Mode = "one"'))
+    assert created.do("change", "--name", "third", "--runtime", "process").exit_code == 0
+    done = created.do("approve", "--name", "third")
+    assert done.exit_code == 0, done.output
+    assert "Word of data is another now; pass it on to service: make change" in done.stderr
+    assert created.do("change", "--name", "fourth", "--runtime", "process").exit_code == 0
+    last = created.do("approve", "--name", "fourth")
+    assert last.exit_code == 0, last.output
+    assert "is another now" not in last.stderr
+
+
 def test_new_code_makes_a_new_image_and_changes_only_the_service(created):
     (created.root / "app" / "main.py").write_text("print('another')\n")
     done = created.do("change", "--name", "code", "--runtime", "process", "--json")
