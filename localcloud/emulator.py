@@ -52,9 +52,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_elbv2_listener_rule_delete", "_elbv2_listener_rule_update", "_elbv2_listener_tls",
         "_elbv2_listener_update", "_elbv2_merge_attributes", "_elbv2_tags", "_iam_managed_policy_create",
         "_iam_managed_policy_update", "_iam_role_create", "_iam_role_update", "_physical_name",
-        "_property_recreation", "_reconcile_tag_list", "_RESOURCE_HANDLERS", "_s3_create", "_s3_delete",
-        "_s3_update", "_sm_secret_create", "_sm_secret_delete", "_sm_secret_update",
-        "_STACK_TAG_PROPERTY", "_waf_web_acl_create", "_waf_web_acl_delete", "_waf_web_acl_update",
+        "_property_recreation", "_reconcile_tag_list", "_RESOURCE_HANDLERS", "_s3_bucket_policy_create",
+        "_s3_bucket_policy_update", "_s3_create", "_s3_delete", "_s3_update", "_sm_secret_create",
+        "_sm_secret_delete", "_sm_secret_update", "_STACK_TAG_PROPERTY", "_waf_web_acl_create",
+        "_waf_web_acl_delete", "_waf_web_acl_update",
     ),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",

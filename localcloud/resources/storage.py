@@ -108,6 +108,14 @@ def _delete_bucket(physical_id: str, properties: Properties) -> None:
     _cfn()._s3_delete(physical_id, properties)
 
 
+def _policy_of(handler: str) -> Any:
+    def made(*arguments: Any) -> Made:
+        made_id, attributes = getattr(_cfn(), handler)(*arguments)
+        return str(made_id).removesuffix("-policy"), attributes
+
+    return made
+
+
 # --- secrets: `Ref` is the ARN, MiniStack's stores know them by name ---
 
 
@@ -137,5 +145,8 @@ def _delete_secret(physical_id: str, properties: Properties) -> None:
 PROVISIONERS = {
     "AWS::DynamoDB::Table": Provisioner(_create_table, _update_table, _delete_table),
     "AWS::S3::Bucket": Provisioner(_create_bucket, _update_bucket, _delete_bucket),
+    "AWS::S3::BucketPolicy": Provisioner(
+        _policy_of("_s3_bucket_policy_create"), _policy_of("_s3_bucket_policy_update")
+    ),
     "AWS::SecretsManager::Secret": Provisioner(_create_secret, _update_secret, _delete_secret),
 }

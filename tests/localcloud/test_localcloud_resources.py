@@ -115,6 +115,7 @@ def test_properties_arrive_at_the_services(every: Any, physical: Any) -> None:
     assert described["configuration"]["executeCommandConfiguration"]["logging"] == "OVERRIDE"
     role = cloud.client("iam").get_role(RoleName=physical("Role"))["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == physical("Policy")
+    assert physical("BucketPolicy") == physical("Bucket")
     assert physical("Secret").startswith("arn:aws:secretsmanager:")
     assert (
         len(cloud.client("secretsmanager").get_secret_value(SecretId=physical("Secret"))["SecretString"])
