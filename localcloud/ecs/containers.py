@@ -121,7 +121,10 @@ class DockerContainer:
         if drop := (linux.get("capabilities") or {}).get("drop"):
             options["cap_drop"] = drop
         if tmpfs := linux.get("tmpfs"):
-            options["tmpfs"] = {t["containerPath"]: f"size={t['size']}m" for t in tmpfs}
+            options["tmpfs"] = {
+                t["containerPath"]: ",".join([f"size={t['size']}m", *(t.get("mountOptions") or [])])
+                for t in tmpfs
+            }
         if limits := definition.get("ulimits"):
             from docker.types import Ulimit
 

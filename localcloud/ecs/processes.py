@@ -88,8 +88,10 @@ class ProcessContainer:
         }
         merged.pop("PYTHONHOME", None)
         merged.pop("LD_LIBRARY_PATH", None)
-        volumes = {str(p["containerPath"]).rstrip("/"): p for p in definition.get("mountPoints") or []}
-        folders = {path: self._volume(str(point["sourceVolume"])) for path, point in volumes.items()}
+        linux = definition.get("linuxParameters") or {}
+        points = [*(definition.get("mountPoints") or []), *(linux.get("tmpfs") or [])]
+        paths = [str(point["containerPath"]).rstrip("/") for point in points]
+        folders = {path: self._scratch(number) for number, path in enumerate(paths)}
         merged = {name: _moved(value, folders) for name, value in merged.items()}
         merged.update(PATH=os.environ.get("PATH", os.defpath), HOME=self._home)
         merged["TMPDIR"] = folders.get("/tmp", self._home)  # noqa: S108 - a private folder
@@ -115,8 +117,9 @@ class ProcessContainer:
         self._reading = asyncio.get_running_loop().create_task(self._read(output))
         return address
 
-    def _volume(self, name: str) -> str:
-        folder = Path(self._home) / "volumes" / name
+    def _scratch(self, number: int) -> str:
+        """A private folder in the place of a volume or of a file system in memory."""
+        folder = Path(self._home) / "volumes" / str(number)
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -175,6 +176,7 @@ def test_a_volume_belongs_to_root_unless_the_image_declares_it(
     cloud.task_definition(image)
     limits = "import resource; assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 1024)"
     point = {"mountPoints": [{"sourceVolume": "scratch", "containerPath": "/tmp"}]}  # noqa: S108
+    options = ["rw", "nosuid", "nodev", "noexec"]
     write = "open('/tmp/found', 'w').write('shared')"
     read = (
         "import time, pathlib\nfor _ in range(100):\n"
@@ -197,6 +199,13 @@ def test_a_volume_belongs_to_root_unless_the_image_declares_it(
         assert run(_sleeps("writes", image, write, **point)) == {"writes": 1}
         mode = "import os, sys; s = os.stat('/tmp'); sys.exit(s.st_uid == 0 and s.st_mode & 0o777 == 0o755)"
         assert run(_sleeps("looks", image, mode, **point)) == {"looks": 1}
+        place = {"containerPath": "/tmp", "size": 1, "mountOptions": options}  # noqa: S108
+        memory = {"linuxParameters": {"tmpfs": [place]}}
+        full = (
+            "file = open('/tmp/x', 'wb')\ntry:\n    file.write(bytes(2 << 20))\n"
+            "except OSError as exc: exit(exc.errno)\nexit(0)"
+        )
+        assert run(_sleeps("fills", image, full, **memory)) == {"fills": errno.ENOSPC}
     finally:
         # The relay runs from it as well.
         cloud.down()

@@ -26,10 +26,13 @@ def test_a_volume_is_a_private_folder(cloud: LocalCloud) -> None:
         container={
             "readonlyRootFilesystem": True,
             "mountPoints": [
-                {"sourceVolume": "scratch", "containerPath": "/tmp"},  # noqa: S108 - the container's
+                {"sourceVolume": "scratch", "containerPath": "/scratch"},
                 {"sourceVolume": "data", "containerPath": "/data"},
             ],
-            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            "linuxParameters": {
+                "capabilities": {"drop": ["ALL"]},
+                "tmpfs": [{"containerPath": "/tmp", "size": 64}],  # noqa: S108 - the container's
+            },
             "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 4096}],
         },
         more={"volumes": [{"name": "scratch"}, {"name": "data", "host": {}}]},
