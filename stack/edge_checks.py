@@ -27,6 +27,7 @@ def all_checks(cloud: Cloud, service: Address, stack_ids: list[str]) -> Checks:
             yield f"{_in_words(version)} is spoken", functools.partial(_speaks, service, version)
         if ssl.HAS_TLSv1_1:
             yield "TLS 1.1 is refused", functools.partial(_refuses_old, service)
+        yield "browsers are told to stay with HTTPS", functools.partial(_strict, service)
         if service.plain_port is not None:
             yield "HTTP redirects to HTTPS", functools.partial(_redirects, service, service.plain_port)
     groups = [
@@ -87,6 +88,12 @@ def _refuses_old(service: Address) -> str:
         by_us = isinstance(error, ssl.SSLError) and error.reason == "NO_PROTOCOLS_AVAILABLE"
         must(not by_us, "this machine's OpenSSL cannot offer TLS 1.1, so nothing was tested")
     return "refused"
+
+
+def _strict(service: Address) -> str:
+    said = service.get(service.health_path).headers.get("strict-transport-security", "")
+    must("max-age=" in said, "no Strict-Transport-Security header")
+    return said
 
 
 def _redirects(service: Address, port: int) -> str:

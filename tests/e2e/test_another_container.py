@@ -25,6 +25,7 @@ secrets = {{ PASSWORD = "{secret}:password::" }}
 ContainerPort = {port}
 HealthCheckPath = "/up"
 HealthCommand = "NONE"
+BakeMinutes = 0
 """
 
 

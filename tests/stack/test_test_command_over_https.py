@@ -26,6 +26,7 @@ EDGE = {
     "TLS 1.3 is spoken",
     "TLS 1.2 is spoken",
     "TLS 1.1 is refused",
+    "browsers are told to stay with HTTPS",
     "HTTP redirects to HTTPS",
 }
 
@@ -80,14 +81,22 @@ class Authority:
 
 
 class _Ready(http.server.BaseHTTPRequestHandler):
+    strict = True
+
     def do_GET(self) -> None:
         status = 200 if self.path == "/up" else 404
         self.send_response(status)
+        if self.strict:
+            self.send_header("Strict-Transport-Security", "max-age=31536000")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+class _Lax(_Ready):
+    strict = False
 
 
 def _redirecting(host: str, port: int, keeps_path: bool) -> type[http.server.BaseHTTPRequestHandler]:
@@ -133,6 +142,7 @@ def tested(project, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
             newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
             redirects: bool = True,
             keeps_path: bool = True,
+            strict: bool = True,
         ) -> dict[str, Any]:
             authority = Authority(tmp_path / "authority")
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -141,7 +151,7 @@ def tested(project, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 tls.minimum_version, tls.maximum_version = oldest, newest
-            port = servers.enter_context(_serving(_Ready, tls))
+            port = servers.enter_context(_serving(_Ready if strict else _Lax, tls))
             handler = _redirecting(host, port, keeps_path) if redirects else _Ready
             plain = servers.enter_context(_serving(handler, None))
             trusted = Authority(tmp_path / "another") if trusts_another else authority
@@ -199,6 +209,7 @@ def test_a_good_one_passes_also_by_a_name_that_no_dns_knows(tested, host):
         ({"newest": ssl.TLSVersion.TLSv1_2}, {"TLS 1.3 is spoken"}),
         ({"redirects": False}, {"HTTP redirects to HTTPS"}),
         ({"keeps_path": False}, {"HTTP redirects to HTTPS"}),
+        ({"strict": False}, {"browsers are told to stay with HTTPS"}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
