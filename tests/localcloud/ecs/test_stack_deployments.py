@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -153,11 +152,11 @@ def test_a_stack_waits_for_the_traffic_and_the_bake_time(stack: Stack) -> None:
     assert stack.end() == "CREATE_COMPLETE", stack.why()
     assert cloud.get("/") == (200, b"one")
     with asking(cloud) as answers:
-        stack.begin("UPDATE", Version="two")
+        stack.begin("UPDATE", Version="two", Bake=5)
         until(lambda: stack.weights() == [0, 100])
-        moved = time.monotonic()
+        assert stack.status() == "UPDATE_IN_PROGRESS"
+        assert len(cloud.tasks()) == 2, "both versions, for the bake time"
         assert stack.end() == "UPDATE_COMPLETE", stack.why()
-        assert time.monotonic() - moved > 1.5, "two minutes of bake time"
         assert cloud.get("/") == (200, b"two")
         # What the rule says by now is no part of the template; an update leaves it alone.
         stack.begin("UPDATE", Version="two", Strategy="ROLLING", Bake=0)

@@ -41,7 +41,7 @@ def test_blue_green_takes_turns_and_loses_no_request(shifting: Shifting) -> None
         cloud.task_definition(image, VERSION="one"), 2, strategy="BLUE_GREEN", bakeTimeInMinutes=60
     )
     assert shifting.weights() == (100, 0)
-    config = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 3}
+    config = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}
     with asking(cloud) as answers:
         shifting.update(cloud.task_definition(image, VERSION="two"), deploymentConfiguration=config)
         until(lambda: len(cloud.tasks()) == 4)
@@ -69,7 +69,7 @@ def test_blue_green_takes_turns_and_loses_no_request(shifting: Shifting) -> None
 
 def test_a_canary_gets_its_share_first(shifting: Shifting) -> None:
     cloud, image = shifting.cloud, shifting.cloud.push()
-    canary = {"canaryPercent": 30.0, "canaryBakeTimeInMinutes": 3}
+    canary = {"canaryPercent": 30.0, "canaryBakeTimeInMinutes": 5}
     shifting.create(
         cloud.task_definition(image, VERSION="one"), strategy="CANARY", canaryConfiguration=canary,
         bakeTimeInMinutes=0,
@@ -88,7 +88,7 @@ def test_a_canary_gets_its_share_first(shifting: Shifting) -> None:
 
 def test_a_linear_deployment_goes_step_by_step(shifting: Shifting) -> None:
     cloud, image = shifting.cloud, shifting.cloud.push()
-    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 1}
+    linear = {"stepPercent": 40.0, "stepBakeTimeInMinutes": 3}
     shifting.create(
         cloud.task_definition(image), strategy="LINEAR", linearConfiguration=linear, bakeTimeInMinutes=0
     )
@@ -244,7 +244,7 @@ def test_rules_that_do_not_fit_fail_the_deployment(shifting: Shifting) -> None:
 def test_a_rule_that_is_gone_fails_the_deployment(shifting: Shifting) -> None:
     cloud, image = shifting.cloud, shifting.cloud.push()
     good = cloud.task_definition(image, VERSION="one")
-    canary = {"canaryPercent": 1.0, "canaryBakeTimeInMinutes": 2}
+    canary = {"canaryPercent": 1.0, "canaryBakeTimeInMinutes": 5}
     shifting.create(good, strategy="CANARY", canaryConfiguration=canary)
     shifting.update(cloud.task_definition(image, VERSION="two"))
     shifting.at("PRODUCTION_TRAFFIC_SHIFT")
