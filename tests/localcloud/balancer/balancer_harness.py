@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,9 +24,10 @@ FORWARD = [{"Type": "forward", "TargetGroupArn": "tg"}]
 
 @asynccontextmanager
 async def balanced(
-    *targets: Serve, actions: list[dict[str, Any]] | None = None, idle: float = 2.0, **attributes: Any
-) -> AsyncIterator[tuple[int, Group]]:
-    """A listener in front of `targets`; its port and its target group, all healthy."""
+    *targets: Serve, actions: list[dict[str, Any]] | None = None, idle: float = 2.0,
+    context: ssl.SSLContext | None = None, **attributes: Any,
+) -> AsyncIterator[tuple[int, Group]]:  # fmt: skip
+    """A listener in front of `targets`, which speak TLS with `context`; its port, and its group, all healthy."""
 
     def with_health(serve: Serve) -> Serve:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,8 +43,9 @@ async def balanced(
 
         return handle
 
-    servers = [await asyncio.start_server(with_health(t), "127.0.0.1", 0) for t in targets]
-    group = Group("arn/tg/1", lambda: {**GROUP, **attributes}, lambda: None)
+    servers = [await asyncio.start_server(with_health(t), "127.0.0.1", 0, ssl=context) for t in targets]
+    checked = {"HealthCheckProtocol": attributes.get("Protocol", "HTTP")}
+    group = Group("arn/tg/1", lambda: {**GROUP, **checked, **attributes}, lambda: None)
     for server in servers:
         group.register("127.0.0.1", server.sockets[0].getsockname()[1])
     rules = [{"IsDefault": True, "Priority": "default", "Actions": actions or FORWARD}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -17,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.authority import Authority
+from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
 from tests.localcloud.balancer.https_harness import DOMAIN, HSTS, Caller, Target, outputs, template
 from tests.localcloud.conftest import Cloud, free_port
 
@@ -26,18 +28,23 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
 REWRITE = {"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}
 
 
-@pytest.fixture
-def secure_target(tmp_path: Path) -> Iterator[int]:
-    """An HTTPS server whose certificate nobody vouches for, for another name; its port."""
-    authority = Authority(tmp_path / "authority")
+def target_context(directory: Path) -> ssl.SSLContext:
+    """What an HTTPS target presents: a certificate that nobody vouches for, for another name."""
+    authority = Authority(directory / "authority")
     authority.create()
     leaf = authority.issue(["task.invalid"], "EC_prime256v1")
-    pem = tmp_path / "leaf.pem"
+    pem = directory / "leaf.pem"
     pem.write_text(leaf.private_key + leaf.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
+    return context
+
+
+@pytest.fixture
+def secure_target(tmp_path: Path) -> Iterator[int]:
+    """An HTTPS server; its port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Target)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = target_context(tmp_path).wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
@@ -258,3 +265,56 @@ def test_the_same_certificate_is_served_after_a_restart(own_cloud: Cloud) -> Non
     started = own_cloud.run("up")
     assert str(own_cloud.state_dir / "certificates" / "authority.pem") in started.stdout
     assert served() == before
+
+
+def test_an_imported_certificate_is_served_also_after_a_restart(own_cloud: Cloud, tmp_path: Path) -> None:
+    own_cloud.run("up")
+    other = Authority(tmp_path / "other")
+    other.create()
+    leaf = other.issue(["bought.example.test"], "RSA_2048")
+    imported = own_cloud.client("acm").import_certificate(
+        Certificate=leaf.certificate.encode(), PrivateKey=leaf.private_key.encode()
+    )
+    https = free_port()
+    certificates = [{"CertificateArn": imported["CertificateArn"]}]
+    own_cloud.deploy("bought", template(free_port(), https, Certificates=certificates))
+    caller = Caller(own_cloud, https)
+    caller.context = ssl.create_default_context(cafile=other.certificate)
+    assert caller.get("/", "bought.example.test")[0] == 503
+    own_cloud.run("down")
+    assert b"PRIVATE KEY" not in (own_cloud.state_dir / "emulator" / "acm.json").read_bytes()
+    own_cloud.run("up")
+    assert caller.get("/", "bought.example.test")[0] == 503
+
+
+def test_who_does_not_speak_tls_is_let_go_without_noise(deployed: Any, shared_cloud: Cloud) -> None:
+    _, caller, _ = deployed()
+    log = shared_cloud.state_dir / "localcloud.log"
+    before = log.stat().st_size
+    with socket.create_connection(("127.0.0.1", caller.port), timeout=10) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert not plain.recv(1000).startswith(b"HTTP/")
+    distrusting = ssl.create_default_context()
+    plain = socket.create_connection(("127.0.0.1", caller.port), timeout=10)
+    with plain, pytest.raises(ssl.SSLCertVerificationError):
+        distrusting.wrap_socket(plain, server_hostname=DOMAIN)
+    assert caller.get("/")[0] == 503
+    assert b"Traceback" not in log.read_bytes()[before:]
+
+
+def test_connections_to_tls_targets_are_used_again(tmp_path: Path) -> None:
+    connections = 0
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await echo_head(reader, writer)
+
+    async def case() -> None:
+        async with balanced(counted, Protocol="HTTPS", context=target_context(tmp_path)) as (port, _):
+            for _ in range(5):
+                answer = await talk(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 200 ")
+        assert connections == 1
+
+    run(case)
