@@ -49,16 +49,15 @@ class DockerContainer:
             name = f"localcloud-{self._task}-{definition['name']}"
         else:
             name = f"localcloud-{self._task}"
-        containers = self._engine.client.containers
         try:
-            self._container = container = await self._engine.call(
-                lambda: containers.run(self._image, name=name, **options), "CannotStartContainerError"
-            )
-        except EngineError:
-            # One that could not be started has been created all the same.
-            with suppress(EngineError):
-                await self._engine.call(lambda: _remove(containers, name), "remove")
-            raise
+            container = await self._run(name, options)
+        except EngineError as exc:
+            if "rlimit" not in str(exc) or not options.pop("ulimits", None):
+                raise
+            # An engine may raise limits no higher than its own: Fargate's are not to be had here.
+            log.warning("%s runs with the engine's own limits: %s", name, exc)
+            container = await self._run(name, options)
+        self._container = container
         self.runtime_id = str(container.id)
         await self._engine.call(container.reload, "CannotStartContainerError")
         networks = container.attrs["NetworkSettings"]["Networks"]
@@ -84,6 +83,18 @@ class DockerContainer:
 
         threading.Thread(target=follow, daemon=True, name="docker-logs").start()
         return address or str(networks.get(self._engine.network, {}).get("IPAddress") or "")
+
+    async def _run(self, name: str, options: dict[str, Any]) -> Any:
+        containers = self._engine.client.containers
+        try:
+            return await self._engine.call(
+                lambda: containers.run(self._image, name=name, **options), "CannotStartContainerError"
+            )
+        except EngineError:
+            # One that could not be started has been created all the same.
+            with suppress(EngineError):
+                await self._engine.call(lambda: _remove(containers, name), "remove")
+            raise
 
     def _options(self, definition: Record, environment: dict[str, str]) -> dict[str, Any]:
         linux = definition.get("linuxParameters") or {}

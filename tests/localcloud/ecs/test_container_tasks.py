@@ -214,6 +214,16 @@ def test_a_volume_belongs_to_root_unless_the_image_declares_it(
     assert engine.volumes.list(filters={"label": f"io.echo-room.localcloud={identity}"}) == []
 
 
+def test_limits_that_the_engine_cannot_give_are_left_to_it(cloud: LocalCloud, image: str) -> None:
+    most = 2**31 - 2  # More than any kernel allows.
+    limits = [{"name": "nofile", "softLimit": most, "hardLimit": most}]
+    container = {"entryPoint": ["python3", "-c", "exit(3)"], "ulimits": limits}
+    described = cloud.run_task(cloud.task_definition(image, container=container))
+    stopped = until(lambda: (t := described())["lastStatus"] == "STOPPED" and t, 60)
+    assert [c["exitCode"] for c in stopped["containers"]] == [3]
+    assert "runs with the engine's own limits" in cloud.log()
+
+
 def test_an_image_of_another_architecture_is_refused(cloud: LocalCloud, image: str) -> None:
     asked, words = ("ARM64", "arm64") if CPU == "X86_64" else ("X86_64", "amd64")
     definition = cloud.task_definition(image, more={"runtimePlatform": {"cpuArchitecture": asked}})
