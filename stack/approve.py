@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from stack import changesets, create, endpoint, gate, protection, review, stacks, values
+from stack import changesets, create, endpoint, gate, protection, review, stacks, uses, values
 from stack.change import names_hint, pending_names
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
@@ -27,6 +27,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
     again = f"make change ENV={environment.name} NAME={name}"
     chosen: list[tuple[changesets.ChangeSet, Stack]] = []
     rows: list[review.Row] = []
+    before: dict[str, values.Side] = {}
     executed: list[str] = []
     there = stacks.describe_all(cloud)
     if not any(there.values()):
@@ -43,7 +44,8 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
             continue
         gate.check_fresh(change_set, stack, again)
         after = values.side(_body(cloud, change_set), change_set.parameters)
-        rows += review.rows(change_set, values.current(cloud, stack), after)
+        before[stack_name] = values.current(cloud, stack)
+        rows += review.rows(change_set, before[stack_name], after)
         chosen.append((change_set, stack))
     if not chosen and executed:
         raise refused(f"The change {name} was executed already ({', '.join(executed)}). Nothing was done.")
@@ -53,6 +55,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
             f"{environment.name} has no change set {name} to approve. Nothing was done.", names_hint(cloud)
         )
     gate.check(rows, replace, f"make approve ENV={environment.name} NAME={name}")
+    uses.check(environment, uses.find(environment, there, rows, before))
     listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the termination protection"])
     if terminal.asks and not yes:
         if rows:

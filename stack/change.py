@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from botocore.exceptions import ClientError
 
-from stack import changesets, endpoint, gate, protection, review, stacks, values
+from stack import changesets, endpoint, gate, protection, review, stacks, uses, values
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import OK, ToolError, refused
@@ -30,6 +30,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
         image = pin.ensure(cloud, known, runtime, terminal)
     made: list[changesets.ChangeSet] = []
     rows: list[Row] = []
+    before: dict[str, values.Side] = {}
     try:
         for stack, state in found.items():
             wanted = stacks.wired(environment, stack, known, image)
@@ -41,12 +42,15 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
             if change_set.status == "FAILED":
                 raise ToolError(f"CloudFormation refuses the change of {state.name}: {change_set.reason}")
             after = values.side(environment.templates[stack].body, wanted)
-            rows += review.rows(change_set, values.current(cloud, state), after)
+            before[stack] = values.current(cloud, state)
+            rows += review.rows(change_set, before[stack], after)
     except BaseException:
         # A review that is not whole must not be approved: none of it stays.
         for change_set in made:
             changesets.delete(cloud, change_set)
         raise
+    for use in uses.find(environment, found, rows, before):
+        terminal.notice(f"{use.in_words}, and would go: approve will refuse, and say what to do first")
     differ = protection.differing(cloud, found.values())
     for output, source in _not_given_yet(environment, known):
         terminal.notice(

@@ -22,6 +22,12 @@ class Side:
 
     resources: Mapping[str, Any]
     values: Mapping[str, str]
+    outputs: Mapping[str, Any]
+
+    def retains(self, logical_id: str) -> bool:
+        """Say whether a resource stays when it is removed."""
+        policy = str(self.resources.get(logical_id, {}).get("DeletionPolicy", ""))
+        return policy in ("Retain", "RetainExceptOnCreate")
 
     def value(self, logical_id: str, path: str) -> str | None:
         """Return the value at `path` ("A.B") of a resource's Properties as text; None where it has none."""
@@ -58,7 +64,7 @@ def side(body: str, values: Mapping[str, str]) -> Side:
             shown[name] = HIDDEN
         elif value is not None:
             shown[name] = value
-    return Side(document.get("Resources", {}), shown)
+    return Side(document.get("Resources", {}), shown, document.get("Outputs", {}))
 
 
 def current(cloud: Cloud, stack: Stack) -> Side:

@@ -75,6 +75,38 @@ def test_an_output_that_became_another_is_to_be_passed_on(created):
     assert "is another now" not in last.stderr
 
 
+def test_what_a_later_stack_uses_is_not_removed_under_it(created):
+    with_topic = "Outputs:\n  TopicArn: {Value: !Ref Topic}"
+    created.edit("data", "Outputs:", with_topic)
+    created.edit("service", "Parameters:\n", "Parameters:\n  TopicArn: {Type: String, Default: none}\n")
+    created.edit("service", "on ${TableName}", "on ${TableName} ${TopicArn}")
+    created.file.write_text(created.file.read_text().replace('Mode = "one"', 'Mode = "two"'))
+    for name in ("output", "parameter"):
+        assert created.do("change", "--name", name, "--runtime", "process").exit_code == 0
+        created.do("approve", "--name", name)
+    whole = created.template("data").read_text()
+    start, end = whole.index("  Topic:\n"), whole.index("  Setting:")
+    without = (whole[:start] + whole[end:]).replace("{Value: !Ref Topic}", "{Value: none}")
+    created.template("data").write_text(without)
+    shown = created.do("change", "--name", "drop", "--runtime", "process")
+    assert "data.Topic is used by service, as TopicArn, and would go" in shown.stderr
+    refused = created.do("approve", "--name", "drop")
+    assert refused.exit_code == 3, refused.output
+    assert "data.Topic is used by service, as TopicArn" in refused.stderr
+    assert "TopicArn in [parameters.service]" in refused.stderr
+    assert created.do("reject", "--name", "drop").exit_code == 0
+    # The way out that it names.
+    created.template("data").write_text(whole)
+    created.append('[parameters.service]\nTopicArn = "none"\n')
+    for name, text in (("let-go", whole), ("drop-it", without)):
+        created.template("data").write_text(text)
+        assert created.do("change", "--name", name, "--runtime", "process").exit_code == 0
+        done = created.do("approve", "--name", name)
+        assert done.exit_code == 0, done.output
+    left = created.client("cloudformation").list_stack_resources(StackName=created.stack("data"))
+    assert "Topic" not in [one["LogicalResourceId"] for one in left["StackResourceSummaries"]]
+
+
 def test_new_code_makes_a_new_image_and_changes_only_the_service(created):
     (created.root / "app" / "main.py").write_text("print('another')\n")
     done = created.do("change", "--name", "code", "--runtime", "process", "--json")
