@@ -8,8 +8,8 @@ from typing import Any
 import cfnlint.decode
 import pytest
 
-from stack import environment as environments
 from stack.scan.templates import Resolved, resolved
+from tests.cloudformation.service import load_environment
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "cloudformation").glob("*.yaml"))
@@ -25,7 +25,7 @@ def parse_template(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def resolve_environment(name: str) -> dict[str, Resolved]:
-    return resolved(environments.load(ROOT, name))
+    return resolved(load_environment(name))
 
 
 @pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)

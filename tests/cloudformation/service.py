@@ -1,15 +1,25 @@
 """Finds the parts of a service in resolved templates by type and reference, whatever they are called."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack import environment
+from stack.environment import Environment
 from stack.scan.resolve import references
 from stack.scan.templates import Resolved
 
-SETTINGS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+ROOT = Path(__file__).parents[2]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+
+
+@functools.cache
+def load_environment(name: str) -> Environment:
+    """An environment file with its templates, read once."""
+    return environment.load(ROOT, name)
 
 
 @dataclass(frozen=True)

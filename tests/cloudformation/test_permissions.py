@@ -10,7 +10,8 @@ def test_every_role_can_be_bounded(templates: dict[str, Any]) -> None:
         name
         for name, template in templates.items()
         for resource in template["Resources"].values()
-        if "cloudformation.amazonaws.com" in str(resource["Properties"].get("AssumeRolePolicyDocument"))
+        if "cloudformation.amazonaws.com"
+        in str(resource.get("Properties", {}).get("AssumeRolePolicyDocument"))
     }
     roles = [
         (name, logical_id, resource["Properties"])

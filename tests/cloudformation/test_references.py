@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from stack import environment as environments
 from stack import rules
 from stack.errors import ToolError
 from stack.scan.resolve import as_text, references, resolve, typed
 from stack.scan.templates import Resolved
+from tests.cloudformation.service import load_environment
 
 ROOT = Path(__file__).parents[2]
 # What CloudWatch calls a resource, and what it is.
@@ -32,10 +32,15 @@ WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource
 FOR_PEOPLE = {
     "network.VpcCidrBlock": "networks that are to be connected to this one",
     "network.EgressAddresses": "allow lists of services that tasks call",
+    "edge.WebAclName": "alarms and dashboards",
     "service.ClusterName": "aws ecs describe-services and execute-command",
     "service.ServiceName": "aws ecs describe-services and execute-command",
     "service.TargetGroupArn": "aws elbv2 describe-target-health",
     "service.LogGroupName": "aws logs tail",
+    "service.LoadBalancerDnsName": "a DNS record of one's own",
+    "service.LoadBalancerFullName": "alarms and dashboards",
+    "service.TargetGroupFullName": "alarms and dashboards",
+    "service.AlternateTargetGroupFullName": "alarms and dashboards",
 }
 
 
@@ -60,7 +65,7 @@ def test_outputs_are_used(templates: dict[str, dict[str, Any]]) -> None:
 def test_values_fit_their_parameters(deployed: dict[str, Resolved]) -> None:
     """Also those that come from another stack: what it gives is what the next one takes."""
     for template in deployed.values():
-        environment = environments.load(ROOT, template.environment)
+        environment = load_environment(template.environment)
         for name, parameter in environment.templates[template.stack].parameters.items():
             value = as_text(template.values[name])
             assert not parameter.refusal(value), f"{template.stack}.{name}"
@@ -70,7 +75,7 @@ def choices() -> list[tuple[str, str, str]]:
     """Each value that a parameter allows: the stack, the parameter, the value."""
     return [
         (stack, name, value)
-        for stack, template in environments.load(ROOT, "local").templates.items()
+        for stack, template in load_environment("local").templates.items()
         for name, parameter in template.parameters.items()
         for value in parameter.allowed
     ]
@@ -81,7 +86,7 @@ def test_every_choice_makes_a_whole_template(
     local: dict[str, Resolved], stack: str, name: str, value: str
 ) -> None:
     """Nothing that stays refers to what a choice takes away, unless a Rule refuses the choice."""
-    environment = environments.load(ROOT, "local")
+    environment = load_environment("local")
     template = environment.templates[stack]
     texts = {one: as_text(local[stack].values[one]) for one in template.parameters} | {name: value}
     if rules.broken(template, texts, environment.region):
