@@ -15,14 +15,13 @@ from stack.scan.templates import Resolved
 from tests.cloudformation.service import load_environment
 
 ROOT = Path(__file__).parents[2]
-# What CloudWatch calls a resource, and what it is.
+# What CloudWatch calls a resource: its type, and the attribute that is this name ("" for what Ref gives).
 DIMENSIONS = {
-    "ClusterName": "AWS::ECS::Cluster",
-    "LoadBalancer": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    "ServiceName": "AWS::ECS::Service",
-    "TableName": "AWS::DynamoDB::Table",
-    "TargetGroup": "AWS::ElasticLoadBalancingV2::TargetGroup",
-    "WebACL": "AWS::WAFv2::WebACL",
+    "ClusterName": ("AWS::ECS::Cluster", ""),
+    "LoadBalancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", "LoadBalancerFullName"),
+    "ServiceName": ("AWS::ECS::Service", "Name"),
+    "TableName": ("AWS::DynamoDB::Table", ""),
+    "TargetGroup": ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupFullName"),
 }
 # Their values are words of AWS's, not names of resources.
 WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource", "Type", "Class"}
@@ -125,7 +124,8 @@ def test_metrics_are_those_of_what_exists(deployed: dict[str, Resolved]) -> None
                         continue
                     assert dimension in DIMENSIONS, where
                     (named,) = references(value)
-                    assert template.resources[named]["Type"] == DIMENSIONS[dimension], where
+                    attribute = value["Fn::GetAtt"][1] if "Fn::GetAtt" in value else ""
+                    assert (template.resources[named]["Type"], attribute) == DIMENSIONS[dimension], where
 
 
 def test_alarms_of_a_deployment_exist(deployed: dict[str, Resolved]) -> None:
