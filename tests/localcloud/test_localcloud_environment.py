@@ -1,85 +1,35 @@
-"""The project's own templates, all four, through change sets: created, changed, broken, and deleted."""
+"""The project's own templates through change sets: created, changed, broken, and deleted."""
 
 import re
-import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from localcloud import resources, schemas
-
-TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def outputs(stack: dict[str, Any]) -> dict[str, str]:
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
-def template(name: str) -> str:
-    return (TEMPLATES / f"{name}.yaml").read_text()
-
-
-class Environment:
-    """The four stacks of one environment."""
-
-    def __init__(self, cloud: Any, name: str) -> None:
-        self.cloud, self.name, self.values = cloud, name, {"Egress": "public", "HttpPort": str(free_port())}
-        self.values |= {
-            "DeletionProtection": "false",
-            "DeregistrationDelay": "1",
-            "GraceSeconds": "1",
-            "ClientCidr": "127.0.0.0/8",
-        }
-
-    def deploy(self, stack: str, kind: str = "CREATE", **values: str) -> dict[str, Any]:
-        made = self.cloud.execute(self.change_set(stack, kind, **values))
-        self.values |= (
-            outputs(made) if made["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")) else {}
-        )
-        return made
-
-    def change_set(self, stack: str, kind: str, **values: str) -> Any:
-        body = template(stack)
-        parameters = (
-            body.partition("\nParameters:\n")[2].partition("\nConditions:")[0].partition("\nResources:")[0]
-        )
-        known = set(re.findall(r"^  (\w+):$", parameters, re.MULTILINE))
-        chosen = {key: value for key, value in {**self.values, **values}.items() if key in known}
-        return self.cloud.change_set(f"{self.name}-{stack}", body, kind, parameters=chosen)
+from tests.localcloud.conftest import TEMPLATES
+from tests.localcloud.stacks_harness import Environment
 
 
 @pytest.mark.timeout(240)
-def test_the_four_stacks_are_created_changed_rolled_back_and_deleted(shared_cloud: Any) -> None:
-    here = Environment(shared_cloud, "whole")
-    for stack in ("registry", "network", "data"):
-        assert here.deploy(stack)["StackStatus"] == "CREATE_COMPLETE"
-    repository = here.values["RepositoryName"]
-
-    def image(tag: str, **environment: str) -> str:
-        return f"{here.values['RepositoryUri']}@{shared_cloud.push(repository, tag, **environment)}"
-
-    made = here.deploy("service", Image=image("one", VERSION="one"), MinTasks="2")
-    assert made["StackStatus"] == "CREATE_COMPLETE", shared_cloud.failures(made["StackName"])
-    url = outputs(made)["Url"]
+def test_the_stacks_are_created_changed_rolled_back_and_deleted(shared_cloud: Any) -> None:
+    here = Environment(shared_cloud, "whole-")
+    for stack in ("registry", "data", "network"):
+        here.put(stack)
+    repository = here.outputs["RepositoryName"]
+    here.put("service", Image=here.image("one"), MinTasks="2")
+    url = here.outputs["Url"]
     assert requests.get(url, timeout=5).text == "one"
 
     # Scaling's lower bound raised the desired count that the template leaves out.
     ecs = shared_cloud.client("ecs")
-    cluster, service = here.values["ClusterName"], here.values["ServiceName"]
+    cluster, service = here.outputs["ClusterName"], here.outputs["ServiceName"]
     assert ecs.describe_services(cluster=cluster, services=[service])["services"][0]["desiredCount"] == 2
     scaling = shared_cloud.client("application-autoscaling")
     target = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]
     assert (target["ResourceId"], target["MinCapacity"]) == (f"service/{cluster}/{service}", 2)
-    policy = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"][0]
-    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] > 0
+    policies = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert {policy["PolicyType"] for policy in policies} == {"TargetTrackingScaling", "StepScaling"}
 
     definition = ecs.describe_task_definition(taskDefinition=service_definition(ecs, cluster, service))[
         "taskDefinition"
@@ -87,10 +37,10 @@ def test_the_four_stacks_are_created_changed_rolled_back_and_deleted(shared_clou
     container = definition["containerDefinitions"][0]
     assert container["stopTimeout"] == 110
     assert container["healthCheck"]["command"][0] == "CMD"
-    assert container["logConfiguration"]["options"]["awslogs-group"] == here.values["LogGroupName"]
+    assert container["logConfiguration"]["options"]["awslogs-group"] == here.outputs["LogGroupName"]
 
     # Only the image changes: the task definition is replaced, the service is not.
-    changed = here.change_set("service", "UPDATE", Image=image("two", VERSION="two"), MinTasks="2")
+    changed = here.change_set("service", Image=here.image("two"))
     found = {
         change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"]
         for change in changed["Changes"]
@@ -98,7 +48,8 @@ def test_the_four_stacks_are_created_changed_rolled_back_and_deleted(shared_clou
     assert found["TaskDefinition"]["Replacement"] == "True"
     assert found["Service"]["Replacement"] == "False"
     # What reads an attribute of the service is listed as well, as on AWS: it may change, and does not.
-    assert set(found) - {"TaskDefinition", "Service"} <= {"ScalableTarget", "CpuScaling"}
+    reading = {"ScalableTarget", "CpuScaling", "RequestScaling", "LatencyScaling", "LatencyAlarm"}
+    assert set(found) - {"TaskDefinition", "Service"} <= reading
     paths = {detail["Target"]["Path"]: detail["Target"] for detail in found["TaskDefinition"]["Details"]}
     assert "/Properties/ContainerDefinitions/0/Image" in paths
     assert (
@@ -109,7 +60,7 @@ def test_the_four_stacks_are_created_changed_rolled_back_and_deleted(shared_clou
     assert requests.get(url, timeout=5).text == "two"
 
     # A task that never runs: the circuit breaker's reason fails the stack, which goes back.
-    broken = here.deploy("service", "UPDATE", Image=image("three", BREAK="yes"), MinTasks="2")
+    broken = shared_cloud.execute(here.change_set("service", Image=here.image("three", BREAK="yes")))
     assert broken["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     failures = shared_cloud.failures(broken["StackName"])
     assert failures[0][:2] == ("Service", "UPDATE_FAILED")
@@ -135,13 +86,6 @@ def test_the_four_stacks_are_created_changed_rolled_back_and_deleted(shared_clou
 
 def service_definition(ecs: Any, cluster: str, service: str) -> str:
     return str(ecs.describe_services(cluster=cluster, services=[service])["services"][0]["taskDefinition"])
-
-
-@pytest.mark.parametrize("egress", ["endpoints", "nat", "public"])
-def test_every_way_out_of_the_network_can_be_made(shared_cloud: Any, egress: str) -> None:
-    made = shared_cloud.deploy(f"network-{egress}", template("network"), parameters={"Egress": egress})
-    assert made["StackStatus"] == "CREATE_COMPLETE"
-    assert shared_cloud.delete(f"network-{egress}")["StackStatus"] == "DELETE_COMPLETE"
 
 
 def test_the_types_made_here_exist_on_aws() -> None:

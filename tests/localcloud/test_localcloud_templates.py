@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import socket
-import ssl
-
 import pytest
-import yaml
 
-from tests.localcloud.conftest import TEMPLATES, Cloud, free_port
+from tests.localcloud.conftest import TEMPLATES, Cloud
+from tests.localcloud.stacks_harness import Environment
 
 DOMAIN = "echo.example.test"
 KEY = "arn:aws:secretsmanager:us-east-1:000000000000:secret:a-123456"
-
-
-def parameters_of(name: str) -> set[str]:
-    """The names of a template's parameters."""
-    nodes = yaml.compose((TEMPLATES / f"{name}.yaml").read_text())
-    found = {key.value: value for key, value in nodes.value}["Parameters"]
-    return {key.value for key, _ in found.value}
-
-
-class Environment:
-    """The stacks in their order; outputs of the earlier feed parameters of the later, as the tool does it."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.outputs: dict[str, str] = {}
-        self.given: dict[str, dict[str, str]] = {}
-        self.made: list[str] = []
-
-    def put(self, name: str, **parameters: str) -> None:
-        """Create or update a stack; `parameters` stay for the next time."""
-        self.given.setdefault(name, {}).update(parameters)
-        values = {**self.outputs, **self.given[name]}
-        kind = "UPDATE" if name in self.made else "CREATE"
-        found = self.cloud.deploy(
-            name, (TEMPLATES / f"{name}.yaml").read_text(), kind,
-            parameters={key: values[key] for key in parameters_of(name) & values.keys()},
-        )  # fmt: skip
-        assert found["StackStatus"] == f"{kind}_COMPLETE", self.cloud.failures(name)
-        assert self.cloud.failures(name) == []
-        self.made += [name] if name not in self.made else []
-        self.outputs |= {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-
-    def get(self, url: str) -> tuple[int, bytes, http.client.HTTPMessage]:
-        """Ask the service; a domain's HTTPS is verified with the local cloud's authority."""
-        scheme, _, rest = url.partition("://")
-        host, _, port = rest.partition("/")[0].partition(":")
-        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
-        if scheme == "https":
-            authority = json.loads(self.cloud.run("status", "--json").stdout)["authority"]
-            context = ssl.create_default_context(cafile=authority)
-            plain = socket.create_connection(("127.0.0.1", int(port)), timeout=10)
-            connection.sock = context.wrap_socket(plain, server_hostname=host)
-        connection.request("GET", "/", headers={"Host": f"{host}:{port}"})
-        answer = connection.getresponse()
-        found = answer.status, answer.read(), answer.headers
-        connection.close()
-        return found
 
 
 @pytest.fixture
@@ -68,24 +16,15 @@ def environment(own_cloud: Cloud) -> Environment:
     own_cloud.run("up")
     found = Environment(own_cloud)
     found.put("registry")
-    found.put("data", DeletionProtection="false")
-    found.put("network", VpcCidr="10.0.0.0/16", Egress="public", AddressFamily="dualstack")
+    found.put("data")
+    found.put("network", AddressFamily="dualstack")
     return found
-
-
-def image(environment: Environment, version: str) -> str:
-    digest = environment.cloud.push(environment.outputs["RepositoryName"], version, VERSION=version)
-    return f"{environment.outputs['RepositoryUri']}@{digest}"
 
 
 @pytest.fixture
 def served(environment: Environment) -> Environment:
     environment.put("edge", AllowedNetworks="127.0.0.0/8")
-    environment.put(
-        "service", Image=image(environment, "one"), HttpPort=str(free_port()), HttpsPort=str(free_port()),
-        ClientCidr="127.0.0.0/8", HealthCheckPath="/", HealthCommand="NONE", MinTasks="1", MaxTasks="2",
-        DeregistrationDelay="1", GraceSeconds="1", BakeMinutes="0",
-    )  # fmt: skip
+    environment.put("service", Image=environment.image("one"), HealthCommand="NONE")
     return environment
 
 
@@ -149,7 +88,7 @@ def test_choices_of_the_service_are_made_and_taken_back(
             WebACLArn=served.outputs["WebAclArn"]
         )
         assert len(guarding["ResourceArns"]) == 1
-    served.put("service", Image=image(served, "two"))
+    served.put("service", Image=served.image("two"))
     assert served.get(served.outputs["Url"])[:2] == (200, b"two")
     for name in ("service", "edge", "network"):
         assert served.cloud.delete(name)["StackStatus"] == "DELETE_COMPLETE", served.cloud.failures(name)

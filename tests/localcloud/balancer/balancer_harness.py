@@ -27,7 +27,7 @@ async def balanced(
     *targets: Serve, actions: list[dict[str, Any]] | None = None, idle: float = 2.0,
     context: ssl.SSLContext | None = None, **attributes: Any,
 ) -> AsyncIterator[tuple[int, Group]]:  # fmt: skip
-    """A listener in front of `targets`, which speak TLS with `context`; its port, and its group, all healthy."""
+    """A listener in front of `targets` (over TLS with `context`); its port and its group, all healthy."""
 
     def with_health(serve: Serve) -> Serve:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
