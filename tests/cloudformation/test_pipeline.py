@@ -1,6 +1,7 @@
 """What CI may do: enough for every resource of the stacks, and nothing that would let it give itself more."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,13 @@ DEPLOYED = ("registry", "data", "network", "edge", "service")
 STACK = "echo-room-account-pipeline"
 # IAM takes so many characters of a managed policy, white space not counted.
 LARGEST_POLICY = 6144
+# A call of the operator's tool: service, then a paginator's operation or a method.
+CALL = re.compile(
+    r'cloud\.(cloudformation|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
+)
+IAM_NAMES = {"elbv2": "elasticloadbalancing"}
+# What `make delete` calls.
+FOR_PEOPLE = {"cloudformation:deletestack", "ecr:batchdeleteimage"}
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
 NOT_USED = {
     "AWS::ApplicationAutoScaling::ScalableTarget": ["lambda"],
@@ -217,6 +225,16 @@ def test_the_roles_cannot_change_themselves(resources: dict[str, Any]) -> None:
         "iam:updateroledescription",
     }
     assert {action.lower() for action in denial["Action"]} == writes - harmless
+
+
+def test_a_workflow_may_do_what_the_tool_calls(resources: dict[str, Any]) -> None:
+    source = "".join(file.read_text() for file in (ROOT / "stack").rglob("*.py"))
+    called = {
+        f"{IAM_NAMES.get(service, service)}:{(paginated or method).replace('_', '')}"
+        for service, paginated, method in CALL.findall(source)
+    }
+    assert len(called) >= 20
+    assert called - allowed(policies_of("DeployRole", resources)) == FOR_PEOPLE
 
 
 def test_no_workflow_ends_an_environment(resources: dict[str, Any]) -> None:
