@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError, usage
-from stack.image import container, engine, inputs, process, referrer, sbom
+from stack.image import container, engine, inputs, process
 from stack.image.registry import Repository
 from stack.terminal import Terminal
 
@@ -79,6 +79,8 @@ def _tag(root: Path, kind: str) -> str:
 
 
 def _build(root: Path, tag: str, architecture: str, terminal: Terminal) -> str:
+    from stack.image import sbom  # its library takes longer to load than most commands take
+
     local = container.build(root, tag, architecture, terminal)
     sbom.ensure(root, local, terminal)
     return local
@@ -123,6 +125,8 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
 
 def _attach(cloud: Cloud, uri: str, digest: str, tag: str, terminal: Terminal) -> None:
     """Attach the SBOM that was made beside the image, if it was made here."""
+    from stack.image import referrer, sbom
+
     file = sbom.path(cloud.environment.root, tag)
     if file.exists():
         referrer.attach(cloud, uri, digest, file, terminal)
