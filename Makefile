@@ -17,6 +17,7 @@ COMMA := ,
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 SCAN := $(SCAN_VENV)/.installed
+COMPOSE := docker compose --project-name echo-room --file docker/compose.yaml
 
 ##@ Operate an environment (ENV=local needs no AWS account)
 
@@ -91,8 +92,9 @@ local-reset: $(RUN) ## Stop it and forget everything                            
 ##@ The image
 
 .PHONY: image
-image: $(RUN) ## Build the image in the local Docker engine                          [BASE_IMAGE=]
-	@$(STACK) image $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)')
+image: $(RUN) ## Build the image in the local Docker engine; compare its size          [ARCH=amd64|arm64] [BASE_IMAGE=]
+	@image="$$($(STACK) image $(if $(ARCH),--arch '$(ARCH)') $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)'))" \
+	  && echo "$$image" && $(PY) -m bench.image "$$image" --starts 0
 
 .PHONY: push
 push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=]
@@ -103,16 +105,20 @@ scan: $(RUN) $(SCAN) ## Policies of templates, known vulnerabilities, secrets in
 	@$(STACK) scan $(if $(IMAGE),--image '$(IMAGE)') $(if $(OFFLINE),--offline) $(if $(JSON),--json)
 
 .PHONY: base-image
-base-image: ## Make a base image from Debian's packages, where no registry is reached
-	@docker/base-image.sh --fresh
+base-image: ## Make a base image from Debian's packages, where no registry is reached   [ARCH=]
+	@docker/base-image.sh --fresh $(ARCH)
 
 .PHONY: compose-up
-compose-up: $(RUN) ## Run the image alone with its embedded store, hardened as on ECS      [PORT=8088]
-	@IMAGE="$$($(STACK) image)" && export IMAGE && docker compose --file docker/compose.yaml up --detach --wait
+compose-up: $(RUN) ## Run the image alone with its embedded store and TLS, hardened as on ECS   [PORT=8088]
+	@docker compose version >/dev/null 2>&1 || { \
+	  echo "Docker's Compose plugin is needed: apt-get install docker-compose-plugin (Ubuntu: docker-compose-v2)" >&2; exit 1; }
+	@IMAGE="$$($(STACK) image)" && export IMAGE PORT='$(or $(PORT),8088)' && $(COMPOSE) up --detach --wait \
+	  && echo "It answers on https://127.0.0.1:$$PORT with a certificate that it made for itself (curl --insecure)." \
+	  && echo "A token: IMAGE=$$IMAGE $(COMPOSE) exec echo python3 -m app token create --name me"
 
 .PHONY: compose-down
 compose-down: ## Stop it; its tokens stay in the volume
-	@IMAGE=none docker compose --file docker/compose.yaml down
+	@IMAGE=none $(COMPOSE) down
 
 ##@ Develop
 

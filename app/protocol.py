@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import new_request_id
-from app.connection import Phase, unread
+from app.connection import Phase, refusal_of, unread
 from app.http import BODY_LIMIT, Headers
 from app.problems import Problem, from_status, retry_later
 from app.websocket import Session
@@ -32,10 +32,6 @@ _RAW_LIMIT = 8 * BODY_LIMIT
 _FIRST_SECONDS = 1.0
 # After a refusal, what the client still sends is read and dropped: until it pauses so long, at most so long.
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
-
-
-# What the parsers' errors mean, by name; any other one is a 400.
-_STATUS_OF = {"LimitRequestLine": 414, "LimitRequestHeaders": 431}
 
 
 class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
@@ -121,13 +117,10 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         try:
             self._callback_parser.feed(data)
         except Exception as error:
-            # The C parser's errors have no base in common with the Python parser's.
-            if not isinstance(error, stock.ParseError) and "gunicorn_h1c" not in type(error).__module__:
+            refusal = refusal_of(error)
+            if refusal is None:
                 raise
-            # Not the message of a 400: it may quote a header, and with it a credential.
-            name = type(error).__name__
-            status = _STATUS_OF.get(name, 400)
-            self._refuse(status, str(error) if status != 400 else f"This is not valid HTTP ({name}).")
+            self._refuse(*refusal)
             return False
         return True
 

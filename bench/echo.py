@@ -1,6 +1,6 @@
 """How fast `POST /echo` is, next to the same server's `GET /hello` (Flask).
 
-    python -m bench.echo [--seconds 3] [--connections 32] [--rounds 3]
+    python -m bench.echo [--seconds 3] [--connections 32] [--rounds 3] [--tls]
 
 One server process, one load process (raw sockets on asyncio, keep-alive, one request in flight on each),
 interleaved rounds; the table shows the median round. Every answer is compared with the expected one.
@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -88,7 +89,13 @@ class Client(asyncio.Protocol):
 
 
 async def load(
-    port: int, request: bytes, expected: bytes, connections: int, seconds: float, host: str = "127.0.0.1"
+    port: int,
+    request: bytes,
+    expected: bytes,
+    connections: int,
+    seconds: float,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> Round:
     """Drive `connections` connections for `seconds`."""
     latencies: list[float] = []
@@ -96,7 +103,7 @@ async def load(
     started = time.perf_counter()
     clients = [Client(request, expected, started + seconds, latencies) for _ in range(connections)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, host, port)  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, host, port, ssl=tls)
     await asyncio.wait_for(asyncio.gather(*(client.done for client in clients)), seconds + 30)
     elapsed = time.perf_counter() - started
     return Round(len(latencies) / elapsed, sorted(latencies))
@@ -139,6 +146,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="per round and route (default 3)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tls", action="store_true", help="with the service's own TLS")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
@@ -148,6 +156,7 @@ def main() -> None:
             "ECHO_WORKERS": "1",
             "ECHO_SQLITE_PATH": f"{folder}/tokens.sqlite3",
             "ECHO_GRACE_SECONDS": "0",
+            "ECHO_TLS": "throwaway" if options.tls else "off",
             # Counted like always, but never reached: one client here sends more than one ever should.
             **{
                 f"ECHO_{kind}_{what}": "1000000" for kind in ("TOKEN", "SOURCE") for what in ("RATE", "BURST")
@@ -188,15 +197,19 @@ def measure(port: int, token: str, options: argparse.Namespace) -> None:
             b'{"Hello": "Welcome to the Echo Room."}',
         ),
     }
+    tls = None
+    if options.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # like a balancer, it verifies nothing
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     rounds: dict[str, list[Round]] = {name: [] for name in routes}
     for number in range(options.rounds + 1):
         for name, (request, expected) in routes.items():
             seconds = options.seconds if number else min(1.0, options.seconds)  # the first round warms up
-            measured = uvloop.run(load(port, request, expected, options.connections, seconds))
+            measured = uvloop.run(load(port, request, expected, options.connections, seconds, tls=tls))
             if number:
                 rounds[name].append(measured)
     print(
-        f"{options.connections} connections, 1 worker, "
+        f"{options.connections} connections{' over TLS' if options.tls else ''}, 1 worker, "
         f"median of {options.rounds} rounds of {options.seconds:g} s"
     )
     print_table("route", rounds)

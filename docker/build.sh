@@ -98,6 +98,9 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 origin=$(git remote get-url origin 2>/dev/null | sed 's#//[^/@]*@#//#' || true)
 case $origin in https://* | git@* | ssh://*) ;; *) origin=unknown ;; esac
 
+# A registry's reference says more than the name that its image has got here.
+case $base in echo-room-base:pinned-*) base_name=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)} ;; *) base_name=$base ;; esac
+
 # --- the image; the context is exactly these files, whatever else lies about ---
 say "Building $tag"
 log=$(mktemp)
@@ -105,8 +108,8 @@ trap 'rm -f "$log"' EXIT
 if ! tar --create --exclude __pycache__ docker/Dockerfile docker/requirements.txt docker/rootfs "$wheels" app \
     | docker build --file docker/Dockerfile --tag "$tag" "${final[@]}" ${NO_CACHE:+--no-cache} \
       --build-arg "BASE_IMAGE=$base" --build-arg "BUILD_IMAGE=$builder" --build-arg "BUILD_ARCH=$engine" \
-      --build-arg "ARCH=$arch" --build-arg "SOURCE_DATE_EPOCH=$epoch" --build-arg "VERSION=$version" \
-      --build-arg "REVISION=$revision" --build-arg "SOURCE=${origin:-unknown}" \
+      --build-arg "ARCH=$arch" --build-arg "VERSION=$version" \
+      --build-arg "REVISION=$revision" --build-arg "SOURCE=${origin:-unknown}" --build-arg "BASE_NAME=$base_name" \
       --build-arg "CREATED=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" - >"$log" 2>&1; then
   cat "$log" >&2
   die "the build failed (see above)"

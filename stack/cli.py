@@ -194,14 +194,24 @@ def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
 
 
 @tool.command("image", epilog=_example("image"))
-@click.option("--base-image", metavar="IMAGE", help="Base to build on, instead of the Dockerfile's.")
+@click.option(
+    "--base-image",
+    metavar="IMAGE",
+    help="Whose files are taken, instead of the Dockerfile's; debian: of Debian's packages.",
+)
+@click.option(
+    "--arch", type=click.Choice(["amd64", "arm64"]), help="Processor to build for, instead of this one."
+)
 @click.pass_context
-def _image(ctx: click.Context, base_image: str | None) -> int:
-    """Build the working tree's container image in the local Docker engine; needs no environment."""
+def _image(ctx: click.Context, base_image: str | None, arch: str | None) -> int:
+    """Build the working tree's container image in the local Docker engine; needs no environment.
+
+    An image for another processor needs no emulation.
+    """
     if base_image:
         os.environ["BASE_IMAGE"] = base_image
     terminal = Terminal()
-    terminal.result(pin.build_here(ctx.obj, terminal))
+    terminal.result(pin.build_here(ctx.obj, arch, terminal))
     return OK
 
 

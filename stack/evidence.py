@@ -5,7 +5,7 @@ Collected while an operation runs, because the rollback that follows a failure e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class Collector:
         # Tasks that had stopped before the operation began say nothing about it.
         self._old = known_tasks or set()
         self.evidence = Evidence()
+        # How far the service's deployment is, in words; "" where there is no service or nothing is under way.
+        self.doing = ""
 
     def look(self) -> None:
         """Collect what is to be seen now. A look that fails is noted: it must not end the operation."""
@@ -90,6 +92,7 @@ class Collector:
     def _look_at_service(self, cluster: str, service: str) -> None:
         found = self._cloud.ecs.describe_services(cluster=cluster, services=[service])["services"]
         for one in found:
+            self.doing = _doing(one.get("deployments", []))
             messages = [event["message"] for event in reversed(one.get("events", []))]
             failed = [
                 str(deployment["rolloutStateReason"])
@@ -154,3 +157,15 @@ class Collector:
                 target = f"{one['Target']['Id']}:{one['Target'].get('Port', '')}"
                 words = state.get("Description") or state.get("Reason") or "unhealthy"
                 self.evidence.targets[target] = words
+
+
+def _doing(deployments: Sequence[Any]) -> str:
+    """Say how far the newest of a service's deployments is; an empty string when it is done."""
+    new = [one for one in deployments if one.get("status") == "PRIMARY"]
+    if not new or new[0].get("rolloutState") != "IN_PROGRESS":
+        return ""
+    running, desired = new[0].get("runningCount", 0), new[0].get("desiredCount", 0)
+    old = sum(one.get("runningCount", 0) for one in deployments if one.get("status") != "PRIMARY")
+    if desired and running >= desired:
+        return f"all {running} new tasks run, {old} old ones; health, alarms and bake time are waited for"
+    return f"{running} of {desired} new tasks run, {old} old ones"

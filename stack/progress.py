@@ -67,7 +67,9 @@ class Follower:
         self._seen = {event["EventId"] for event in verdict.all_events(cloud, stack.id)}
         self._collector = Collector(cloud, stack.id)
         self._collector.remember_stopped()
+        # What is under way: words by logical id.
         self._busy: dict[str, str] = {}
+        self._services: set[str] = set()
         self._saw_end = False
         self._spoke = time.monotonic()
 
@@ -158,6 +160,8 @@ class Follower:
         words = resource.description if resource else in_words(kind)
         if status.endswith("_IN_PROGRESS"):
             self._busy[logical_id] = f"{words}: {_SLOW[kind]}" if kind in _SLOW else words
+            if kind == "AWS::ECS::Service":
+                self._services.add(logical_id)
             # The certificate's record; an operator whose zone is elsewhere has to make it by hand.
             if kind in _SLOW and "DNS Record" in reason:
                 self._line(started, f"  {logical_id}: {reason}", "")
@@ -177,6 +181,11 @@ class Follower:
         names = sorted(self._busy)
         if not names:
             return "waiting"
-        shown = ", ".join(f"{name} ({self._busy[name]})" for name in names[:_SHOWN])
+        shown = ", ".join(f"{name} ({self._in_words(name)})" for name in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return f"waiting for {shown}{more}"
+
+    def _in_words(self, logical_id: str) -> str:
+        """What a resource under way is; for a service also how far its deployment is."""
+        doing = self._collector.doing if logical_id in self._services else ""
+        return f"{self._busy[logical_id]}: {doing}" if doing else self._busy[logical_id]

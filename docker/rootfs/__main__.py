@@ -115,8 +115,8 @@ def certificates(base: Tree, out: Path) -> list[Path]:
     except FileNotFoundError:  # a base that was only unpacked: the package's own script has not run
         target.write_bytes(b"".join(file.read_bytes() for file in used))
     (out / "usr/lib/ssl").mkdir(parents=True)
-    (out / "usr/lib/ssl/cert.pem").symlink_to("/etc/ssl/certs/ca-certificates.crt")
-    (out / "usr/lib/ssl/certs").symlink_to("/etc/ssl/certs")
+    (out / "usr/lib/ssl/cert.pem").symlink_to("../../../etc/ssl/certs/ca-certificates.crt")
+    (out / "usr/lib/ssl/certs").symlink_to("../../../etc/ssl/certs")
     return used
 
 
@@ -134,7 +134,7 @@ def shared_libraries(base: Tree, lib: Path, programs: list[Path], out: Path) -> 
     link = out / loader.lstrip("/")
     if not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(f"/{folder.as_posix()}/{real.name}")
+        link.symlink_to(Path("..", folder, real.name))
     return [*used.values(), real]
 
 

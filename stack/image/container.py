@@ -22,8 +22,11 @@ def _run(words: list[str], what: str, env: dict[str, str] | None = None, stdin: 
     return done.stdout.strip()
 
 
-def build(root: Path, tag: str, terminal: Terminal) -> str:
-    """Build the image unless the engine has it already; return its local name. Raises a ToolError."""
+def build(root: Path, tag: str, architecture: str, terminal: Terminal) -> str:
+    """Build the image unless the engine has it already; return its local name. Raises a ToolError.
+
+    `architecture` is amd64 or arm64, whatever the engine itself runs.
+    """
     local = f"echo-room:{tag}"
     there = subprocess.run(["docker", "image", "inspect", local], capture_output=True, check=False)
     if there.returncode == 0:
@@ -32,7 +35,7 @@ def build(root: Path, tag: str, terminal: Terminal) -> str:
     script = root / "docker" / "build.sh"
     # Its progress goes straight to standard error, as ours does.
     done = subprocess.run(
-        [str(script), local, tag],
+        [str(script), local, tag, architecture],
         cwd=root,
         stdout=sys.stderr.fileno() if _has_stderr() else None,
         check=False,

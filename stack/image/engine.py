@@ -17,17 +17,19 @@ class Engine:
 
     state: Literal["works", "absent", "broken"]
     detail: str = ""
+    architecture: str = ""  # what it runs: amd64, arm64, ...
 
 
 @functools.cache
 def detect() -> Engine:
-    """Ask the engine for its version, then for its images: one that only does the first is broken.
+    """Ask the engine what it runs, then for its images: one that only answers the first is broken.
 
     Asked once a command: an engine that hangs should cost its time-out once.
     """
     if shutil.which("docker") is None:
         return Engine("absent", "there is no `docker` command")
-    for words in (["docker", "version", "--format", "{{.Server.Version}}"], ["docker", "images", "--quiet"]):
+    answers: list[str] = []
+    for words in (["docker", "version", "--format", "{{.Server.Arch}}"], ["docker", "images", "--quiet"]):
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
         except subprocess.TimeoutExpired:
@@ -42,4 +44,5 @@ def detect() -> Engine:
             if gone and words[1] == "version":
                 return Engine("absent", said)
             return Engine("broken", f"`{' '.join(words[:2])}` says: {said}")
-    return Engine("works")
+        answers.append(done.stdout.strip())
+    return Engine("works", architecture=answers[0])

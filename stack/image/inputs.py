@@ -9,20 +9,25 @@ from pathlib import Path
 _LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
-def sources(root: Path) -> list[Path]:
-    """Files of app/ that are part of an image, sorted, without caches."""
+def _below(folder: Path) -> list[Path]:
     return sorted(
         file
-        for file in (root / "app").rglob("*")
+        for file in folder.rglob("*")
         if file.is_file() and not _LEFT_OUT & set(file.parts) and file.suffix not in (".pyc", ".pyo")
     )
 
 
+def sources(root: Path) -> list[Path]:
+    """Files of app/ that are part of an image, sorted, without caches."""
+    return _below(root / "app")
+
+
 def fingerprint(root: Path) -> str:
-    """First 16 hexadecimal digits of the SHA-256 over app/, the Dockerfile and the chosen base image."""
+    """First 16 hexadecimal digits of the SHA-256 over app/, what builds the image, and the chosen base."""
     digest = hashlib.sha256()
     fixed = (root / "docker" / name for name in ("Dockerfile", "requirements.txt"))
-    for file in [*sources(root), *(file for file in fixed if file.exists())]:
+    built_by = [*(file for file in fixed if file.exists()), *_below(root / "docker" / "rootfs")]
+    for file in [*sources(root), *built_by]:
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)

@@ -11,11 +11,13 @@ from botocore.exceptions import ClientError
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError, usage
-from stack.image import container, engine, inputs, process, referrer, sbom
+from stack.image import container, engine, inputs, process
 from stack.image.registry import Repository
 from stack.terminal import Terminal
 
 Runtime = Literal["auto", "container", "process"]
+# CloudFormation's names for processors, and the engine's.
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 
 def check_builds(environment: Environment, what: str) -> None:
@@ -68,8 +70,11 @@ def choose(cloud: Cloud, runtime: Runtime, terminal: Terminal) -> Literal["conta
     )
 
 
-def build_here(root: Path, terminal: Terminal) -> str:
-    """Build the container image in the local engine, with its SBOM; return its name. Raises a ToolError."""
+def build_here(root: Path, architecture: str | None, terminal: Terminal) -> str:
+    """Build the container image in the local engine, with its SBOM; return its name. Raises a ToolError.
+
+    `architecture` is amd64 or arm64; None is the engine's own.
+    """
     found = engine.detect()
     if found.state != "works":
         works = "does not work" if found.state == "broken" else "does not answer"
@@ -77,11 +82,27 @@ def build_here(root: Path, terminal: Terminal) -> str:
             f"The Docker engine {works} ({found.detail}); a container image cannot be built.",
             "Start Docker, or set DOCKER_HOST, and run the same command again.",
         )
-    return _build(root, inputs.fingerprint(root), terminal)
+    architecture = architecture or found.architecture
+    return _build(root, _tag(root, architecture), architecture, terminal)
 
 
-def _build(root: Path, tag: str, terminal: Terminal) -> str:
-    local = container.build(root, tag, terminal)
+def architecture(environment: Environment) -> str:
+    """The processor that the environment's tasks run on, amd64 or arm64; empty where no template says."""
+    for stack, template in environment.templates.items():
+        if declared := template.parameters.get("Architecture"):
+            value = environment.parameters[stack].get(declared.name, declared.default)
+            return _ARCHITECTURES.get(value or "", "")
+    return ""
+
+
+def _tag(root: Path, kind: str) -> str:
+    return f"{inputs.fingerprint(root)}-{kind}"
+
+
+def _build(root: Path, tag: str, architecture: str, terminal: Terminal) -> str:
+    from stack.image import sbom  # its library takes longer to load than most commands take
+
+    local = container.build(root, tag, architecture, terminal)
     sbom.ensure(root, local, terminal)
     return local
 
@@ -101,7 +122,8 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
         ) from error
     kind = choose(cloud, runtime, terminal)
     root = cloud.environment.root
-    tag = inputs.fingerprint(root) + ("-process" if kind == "process" else "")
+    processor = architecture(cloud.environment) or engine.detect().architecture
+    tag = _tag(root, "process" if kind == "process" else processor)
     digest = pushed(cloud, repository, tag)
     if digest:
         terminal.say(f"Image {tag} is in {repository} already")
@@ -113,7 +135,7 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
         manifest, blobs = process.build(root, tag)
         process.push(Repository(cloud, uri), tag, manifest, blobs)
     else:
-        container.push(cloud, _build(root, tag, terminal), uri, tag)
+        container.push(cloud, _build(root, tag, processor, terminal), uri, tag)
     digest = pushed(cloud, repository, tag)
     if digest is None:
         raise ToolError(f"{repository}:{tag} was pushed, but ECR does not have it.")
@@ -124,6 +146,8 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
 
 def _attach(cloud: Cloud, uri: str, digest: str, tag: str, terminal: Terminal) -> None:
     """Attach the SBOM that was made beside the image, if it was made here."""
+    from stack.image import referrer, sbom
+
     file = sbom.path(cloud.environment.root, tag)
     if file.exists():
         referrer.attach(cloud, uri, digest, file, terminal)

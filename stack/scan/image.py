@@ -28,7 +28,7 @@ _TELLING = re.compile(
 
 def run(target: Target) -> list[Finding]:
     """Look through the image. Raises a ToolError where it cannot be built or read."""
-    name = target.image or pin.build_here(target.root, target.terminal)
+    name = target.image or pin.build_here(target.root, None, target.terminal)
     with archive.opened(name) as image:
         return [*_misplaced(image), *_telling(image.config), *_secrets(image)]
 

@@ -106,6 +106,7 @@ def test_compose_is_hardened_as_the_task_is(
     assert compose["cap_drop"] == ["ALL"]
     assert compose["security_opt"] == ["no-new-privileges:true"]
     assert "user" not in compose
+    assert compose["environment"]["ECHO_TLS"] == "throwaway"
     (task,) = of_type(side, "AWS::ECS::TaskDefinition")
     assert compose["mem_limit"] == f"{value(side, task, 'Memory')}m"
     assert compose["cpus"] == int(value(side, task, "Cpu")) / 1024

@@ -21,9 +21,19 @@ MADE = {".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/mtab", "e
 MACHINE = {"amd64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
 
 
+# Processor -> the one that this machine is not, and what runs a program for that.
+OTHER = {"amd64": ("arm64", "aarch64"), "arm64": ("amd64", "x86_64")}
+RUNS = """
+import platform, ssl, sqlite3, uvloop, app.server, app.store.dynamodb.table
+from app.accounts import passwords
+print(platform.machine())
+"""
+
+
 @pytest.fixture(scope="module")
-def arm64(engine: None) -> Iterator[str]:
-    with built("arm64") as tag:
+def other(image: str) -> Iterator[str]:
+    """The image for the processor that this machine is not."""
+    with built(OTHER[inspect(image)["Architecture"]][0]) as tag:
         yield tag
 
 
@@ -70,11 +80,11 @@ def test_two_builds_give_the_same_layers(image: str, tmp_path: Path) -> None:
     assert len(layers[0]) >= 4
 
 
-def test_an_image_for_another_processor_needs_no_emulation(image: str, arm64: str) -> None:
-    assert inspect(arm64)["Architecture"] == "arm64"
+def test_an_image_for_another_processor_is_one(image: str, other: str) -> None:
+    assert inspect(other)["Architecture"] == OTHER[inspect(image)["Architecture"]][0]
     same = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "User", "WorkingDir")
-    assert [inspect(arm64)["Config"][key] for key in same] == [inspect(image)["Config"][key] for key in same]
-    for name in (image, arm64):
+    assert [inspect(other)["Config"][key] for key in same] == [inspect(image)["Config"][key] for key in same]
+    for name in (image, other):
         machine, programs = MACHINE[inspect(name)["Architecture"]], 0
         with exported(name) as archive:
             for member in archive:
@@ -86,14 +96,39 @@ def test_an_image_for_another_processor_needs_no_emulation(image: str, arm64: st
         assert programs > 40
 
 
-def test_both_processors_have_the_same_files(image: str, arm64: str) -> None:
+def test_it_runs_there(image: str, other: str, tmp_path: Path) -> None:
+    """Built without emulation, and run with it, one program at a time."""
+    machine = OTHER[inspect(image)["Architecture"]][1]
+    emulator = shutil.which(f"qemu-{machine}-static") or shutil.which(f"qemu-{machine}")
+    if not emulator:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"qemu-{machine} is not installed, and CI=true demands it")
+        pytest.skip(f"qemu-{machine} is not installed (apt-get install qemu-user-static)")
+    container = docker(
+        "create", "--platform", f"linux/{OTHER[inspect(image)['Architecture']][0]}", other
+    ).stdout
+    try:
+        export = subprocess.Popen(["docker", "export", container.strip()], stdout=subprocess.PIPE)
+        subprocess.run(["tar", "--extract", "--directory", tmp_path], stdin=export.stdout, check=True)
+        assert export.wait() == 0
+    finally:
+        docker("rm", container.strip())
+    python = [emulator, "-L", tmp_path, tmp_path / "usr/bin/python3", "-c", RUNS]
+    environment = {"PYTHONPATH": str(tmp_path / "srv/lib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        python, cwd=tmp_path / "srv", env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == machine, done.stderr
+
+
+def test_both_processors_have_the_same_files(image: str, other: str) -> None:
     def files(name: str) -> set[str]:
         with exported(name) as archive:
             found = {member.name for member in archive if not member.isdir()}
         plain = {re.sub("x86_64|aarch64", "MACHINE", one) for one in found}
         return {one for one in plain if "ld-linux" not in one}
 
-    assert files(image) == files(arm64)
+    assert files(image) == files(other)
 
 
 def test_every_debian_package_is_named_with_its_licence(image: str) -> None:

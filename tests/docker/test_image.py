@@ -136,7 +136,7 @@ def test_metadata(image: str) -> None:
         name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()
     }
     assert set(labels) == {
-        "title", "description", "licenses", "source", "revision", "version", "created"
+        "title", "description", "licenses", "source", "revision", "version", "created", "base.name"
     }  # fmt: skip
     assert labels["version"] == "test-version"
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", labels["revision"])

@@ -10,8 +10,9 @@ import tarfile
 
 import pytest
 
+from stack import environment
 from stack.errors import ToolError
-from stack.image import dockerfile, engine, inputs, process, registry
+from stack.image import dockerfile, engine, inputs, pin, process, registry
 
 
 def test_the_fingerprint_follows_what_goes_in_and_nothing_else(project, monkeypatch):
@@ -139,6 +140,45 @@ def test_an_environment_without_processes_needs_an_engine(project, fake_docker):
     assert project.statuses() == {}
 
 
+# An engine of an amd64 machine that has no image yet, and a build that says what it was asked for.
+ENGINE = 'case "$1 $2" in "version "*) echo amd64 ;; "image inspect") exit 1 ;; esac'
+BUILD = '#!/bin/sh\necho "$*" > asked\nexit 1\n'
+
+
+@pytest.mark.parametrize(
+    ("template", "asked", "built"),
+    [("X86_64", [], "amd64"), ("ARM64", [], "amd64"), ("X86_64", ["--arch", "arm64"], "arm64")],
+)
+def test_an_image_alone_is_for_this_machine_unless_another_is_asked_for(
+    project, fake_docker, template, asked, built
+):
+    project.edit(
+        "service", "Parameters:", f"Parameters:\n  Architecture: {{Type: String, Default: {template}}}"
+    )
+    (project.root / "docker" / "build.sh").write_text(BUILD)
+    (project.root / "docker" / "build.sh").chmod(0o755)
+    fake_docker(ENGINE)
+    tag = f"{inputs.fingerprint(project.root)}-{built}"
+    done = project.run("image", *asked)
+    assert done.exit_code == 1
+    assert (project.root / "asked").read_text() == f"echo-room:{tag} {tag} {built}\n"
+
+
+@pytest.mark.parametrize(("architecture", "processor"), [("X86_64", "amd64"), ("ARM64", "arm64"), ("", "")])
+def test_an_environments_image_is_for_the_processor_that_it_names(project, architecture, processor):
+    if architecture:
+        project.edit("service", "Parameters:", "Parameters:\n  Architecture: {Type: String, Default: X86_64}")
+        project.append(f'\n[parameters.service]\nArchitecture = "{architecture}"\n')
+    assert pin.architecture(environment.load(project.root, project.env)) == processor
+
+
+def test_what_builds_the_image_is_part_of_its_tag(project):
+    before = inputs.fingerprint(project.root)
+    (project.root / "docker" / "rootfs").mkdir()
+    (project.root / "docker" / "rootfs" / "new.py").write_text("")
+    assert inputs.fingerprint(project.root) != before
+
+
 @pytest.mark.engine
 def test_a_container_image_is_built_pushed_and_pinned(project):
     if engine.detect().state != "works":
@@ -157,7 +197,7 @@ def test_a_container_image_is_built_pushed_and_pinned(project):
     )
     script.chmod(0o755)
     (project.root / "app" / "main.py").write_text(project.env)
-    tag = inputs.fingerprint(project.root)
+    tag = f"{inputs.fingerprint(project.root)}-{engine.detect().architecture}"
     try:
         done = project.do("create", "--runtime", "container")
         assert done.exit_code == 0, done.output

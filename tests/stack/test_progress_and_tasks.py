@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stack import environment, progress, tasks
+from stack import environment, evidence, progress, tasks
 from stack.clients import Cloud
 from stack.progress import Follower
 from stack.stacks import Stack
@@ -89,6 +89,26 @@ def test_a_wait_says_for_what(cloud, monkeypatch, capsys):
     assert "takes minutes), Group (Logs log group)" in said
     assert "still waiting for Group (Logs log group)\n" in said
     assert "+ Certificate: Certificate of the domain, created" in said
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "said"),
+    [
+        ({"runningCount": 1, "desiredCount": 2}, 2, "1 of 2 new tasks run, 2 old ones"),
+        (
+            {"runningCount": 2, "desiredCount": 2},
+            1,
+            "all 2 new tasks run, 1 old ones; health, alarms and bake",
+        ),
+        ({"runningCount": 0, "desiredCount": 0}, 0, "0 of 0 new tasks run"),
+        ({"runningCount": 2, "desiredCount": 2, "rolloutState": "COMPLETED"}, 0, ""),
+    ],
+)
+def test_a_deployment_says_how_far_it_is(new, old, said):
+    newest = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", **new}
+    found = evidence._doing([newest, {"status": "ACTIVE", "runningCount": old, "desiredCount": 2}])
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
 
 
 def test_targets_of_both_groups_count(cloud):
