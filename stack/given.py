@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from typing import Any
 
 from stack.keys import is_list_of_strings
 from stack.mistakes import Mistakes
 from stack.parameters import Parameter
+from stack.processor import of_this_machine
 from stack.render import Container
 from stack.templates import Template
 
 IMAGE = "Image"
 SECRETS = "SecretArns"
 ARCHITECTURE = "Architecture"
-
-# This machine's processor as CloudFormation calls it.
-_PROCESSORS = {"x86_64": "X86_64", "amd64": "X86_64", "aarch64": "ARM64", "arm64": "ARM64"}
 
 
 def parameters(
@@ -61,8 +58,7 @@ def _filled(template: Template, container: Container, *, local: bool) -> dict[st
         values[IMAGE] = container.image
     if container.secrets:
         values[SECRETS] = ",".join(container.secret_arns)
-    processor = _PROCESSORS.get(platform.machine().lower())
-    if local and processor:
+    if local and (processor := of_this_machine()):
         # Tasks run on this very machine there, with images made for it.
         values[ARCHITECTURE] = processor
     return {name: value for name, value in values.items() if name in template.parameters}

@@ -13,11 +13,10 @@ from stack.environment import Environment
 from stack.errors import ToolError, usage
 from stack.image import container, engine, inputs, process
 from stack.image.registry import Repository
+from stack.processor import IN_IMAGES
 from stack.terminal import Terminal
 
 Runtime = Literal["auto", "container", "process"]
-# CloudFormation's names for processors, and the engine's.
-_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 
 def check_builds(environment: Environment, what: str) -> None:
@@ -91,7 +90,7 @@ def architecture(environment: Environment) -> str:
     for stack, template in environment.templates.items():
         if declared := template.parameters.get("Architecture"):
             value = environment.parameters[stack].get(declared.name, declared.default)
-            return _ARCHITECTURES.get(value or "", "")
+            return IN_IMAGES.get(value or "", "")
     return ""
 
 
@@ -122,8 +121,8 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
         ) from error
     kind = choose(cloud, runtime, terminal)
     root = cloud.environment.root
-    processor = architecture(cloud.environment) or engine.detect().architecture
-    tag = _tag(root, "process" if kind == "process" else processor)
+    runs_on = architecture(cloud.environment) or engine.detect().architecture
+    tag = _tag(root, "process" if kind == "process" else runs_on)
     digest = pushed(cloud, repository, tag)
     if digest:
         terminal.say(f"Image {tag} is in {repository} already")
@@ -135,7 +134,7 @@ def ensure(cloud: Cloud, known: Mapping[str, Mapping[str, str]], runtime: Runtim
         manifest, blobs = process.build(root, tag)
         process.push(Repository(cloud, uri), tag, manifest, blobs)
     else:
-        container.push(cloud, _build(root, tag, processor, terminal), uri, tag)
+        container.push(cloud, _build(root, tag, runs_on, terminal), uri, tag)
     digest = pushed(cloud, repository, tag)
     if digest is None:
         raise ToolError(f"{repository}:{tag} was pushed, but ECR does not have it.")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import platform
 import tarfile
 from pathlib import Path
 
 from stack.image import dockerfile, inputs, registry
 from stack.image.registry import Repository
+from stack.processor import IN_IMAGES, of_this_machine
 
 RUNTIME_LABEL = "io.echo-room.runtime"
 
@@ -40,7 +42,7 @@ def build(root: Path, version: str) -> tuple[bytes, list[bytes]]:
     configuration.labels[RUNTIME_LABEL] = "process"
     config = registry.encoded(
         {
-            "architecture": "amd64",
+            "architecture": IN_IMAGES.get(of_this_machine(), platform.machine()),
             "os": "linux",
             "config": configuration.as_oci(),
             "rootfs": {"type": "layers", "diff_ids": [uncompressed_digest]},
