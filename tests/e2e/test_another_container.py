@@ -25,7 +25,6 @@ secrets = {{ PASSWORD = "{secret}:password::" }}
 ContainerPort = {port}
 HealthCheckPath = "/up"
 HealthCommand = "NONE"
-BakeMinutes = 0
 """
 
 
