@@ -7,7 +7,7 @@ with a Python package; for the other types used here the same requirement is one
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import hashlib
 import json
 import platform
@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -76,19 +75,17 @@ def install(folder: Path) -> None:
     """Fetch program and rules into `folder`, unless they are there. Raises a ToolError on what is missing."""
     marker = folder / "installed"
     wanted = f"{NPM_PACKAGE} {NPM_SHA512}\n{RULES_LOCK.read_text(encoding='utf-8')}"
-    if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
-        return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="guard-", dir=folder.parent) as temporary:
-        fresh = Path(temporary) / "guard"
-        fresh.mkdir()
-        _fetch_program(fresh)
-        _fetch_rules(fresh)
-        (fresh / marker.name).write_text(wanted, encoding="utf-8")
-        # Renamed when complete; the old one is moved out of the way, also from under another process.
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(Path(temporary) / "old")
-        fresh.rename(folder)
+    # Parallel tests all want it at once; one fetches it, the others find it.
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if marker.exists() and marker.read_text(encoding="utf-8") == wanted:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        _fetch_program(folder)
+        _fetch_rules(folder)
+        marker.write_text(wanted, encoding="utf-8")
 
 
 def violations(found: Mapping[Path, Resolved], folder: Path) -> list[Violation]:

@@ -89,7 +89,7 @@ def test_a_package_that_changed_is_refused(
     monkeypatch.setattr(guard, "NPM_PACKAGE", str(other))
     with pytest.raises(ToolError, match="is not what was reviewed"):
         guard.install(tmp_path / "guard")
-    assert not (tmp_path / "guard").exists()
+    assert not (tmp_path / "guard" / "package").exists()
 
 
 def test_without_npm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
