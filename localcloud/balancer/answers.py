@@ -9,9 +9,8 @@ from localcloud.balancer.http import Headers, render
 from localcloud.balancer.routing import Settings, redirect_location
 
 _KNOWN = {
-    400: "Bad Request", 408: "Request Timeout", 500: "Internal Server Error", 502: "Bad Gateway",
-    503: "Service Temporarily Unavailable",
-    504: "Gateway Time-out",
+    400: "Bad Request", 403: "Forbidden", 408: "Request Timeout", 500: "Internal Server Error",
+    502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from localcloud.balancer.http import HEAD_LIMIT
 from localcloud.balancer.proxy import Listener
 from localcloud.balancer.sockets import BACKLOG, bind
 from localcloud.balancer.targets import REASONS, Group
+from localcloud.balancer.webacl import Judge
 
 log = logging.getLogger("localcloud.balancer")
 
@@ -51,6 +52,7 @@ class Balancer:
         self._thread = threading.get_ident()
         self._running: dict[str, _Running] = {}
         self._groups: dict[str, Group] = {}
+        self._judge = Judge(records.ip_set)
         self._watch: asyncio.Task[None] | None = None
         self.closing = False
 
@@ -118,7 +120,9 @@ class Balancer:
     async def _serve(self, arn: str, running: _Running) -> None:
         if self._running.get(arn) is not running:
             return
-        running.listener = Listener(lambda: records.listener_settings(arn), self.group)
+        running.listener = Listener(
+            lambda: records.listener_settings(arn), self.group, lambda: records.guard(arn), self._judge
+        )
         secure = running.protocol == "HTTPS"
         context = tls.listening_context(lambda: records.listener(arn)) if secure else None
         try:

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from localcloud.balancer.answers import act, answer
 from localcloud.balancer.exchange import Exchange
 from localcloud.balancer.http import PIECE, BadMessageError, Head, read_head
 from localcloud.balancer.routing import Settings, actions_for, target_group
 from localcloud.balancer.targets import Group
+from localcloud.balancer.webacl import Judge
 
 log = logging.getLogger("localcloud.balancer")
 
@@ -21,9 +23,17 @@ _LINGER_SECONDS = 2.0
 class Listener:
     """Serves the connections of one listener's socket."""
 
-    def __init__(self, settings: Callable[[], Settings | None], group: Callable[[str], Group | None]) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings | None],
+        group: Callable[[str], Group | None],
+        web_acl: Callable[[], dict[str, Any] | None],
+        judge: Judge,
+    ) -> None:
         self._settings = settings
         self._group = group
+        self._web_acl = web_acl
+        self._judge = judge
         self._connections: set[asyncio.Task[None]] = set()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +92,13 @@ class Listener:
             return False
         keep = b"close" not in head.tokens(b"connection") and version == b"HTTP/1.1"
         peer = writer.get_extra_info("peername")
-        actions = actions_for(settings.rules, head, str(peer[0] if peer else "127.0.0.1"))
+        client = str(peer[0] if peer else "127.0.0.1")
+        acl = self._web_acl()
+        if acl is not None and (refusal := self._judge.refusal(acl, head, client)):
+            keep = keep and length == 0
+            await answer(writer, refusal.status, keep, settings, is_head, refusal.body, refusal.headers)
+            return keep
+        actions = actions_for(settings.rules, head, client)
         action = actions[-1] if actions else {}
         if action.get("Type") == "forward":
             arn = target_group(action)

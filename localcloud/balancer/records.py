@@ -71,6 +71,20 @@ def group_settings(arn: str) -> dict[str, Any]:
     return {**(group(arn) or {}), **_attributes(alb()._tg_attrs, arn)}
 
 
+def guard(arn: str) -> dict[str, Any] | None:
+    """The web ACL in front of a listener's load balancer."""
+    waf = emulator.module("services.waf")
+    load_balancer = (listener(arn) or {}).get("LoadBalancerArn")
+    arn = next((acl for key, acl in waf._associations.all_items() if key[2] == load_balancer), "")
+    return next((acl for acl in waf._web_acls.all_values() if acl["ARN"] == arn), None)
+
+
+def ip_set(arn: str) -> list[str]:
+    """The networks of an IP set; none when it is gone."""
+    sets = emulator.module("services.waf")._ip_sets.all_values()
+    return next((list(found["Addresses"]) for found in sets if found["ARN"] == arn), [])
+
+
 def in_use(arn: str) -> bool:
     """Whether a listener or rule forwards to the target group."""
     rules = alb()._rules.all_values()

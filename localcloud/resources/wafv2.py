@@ -1,4 +1,4 @@
-"""WAFv2: web ACLs whole, IP sets, logging, and which web ACL guards which load balancer. None is enforced."""
+"""WAFv2: web ACLs whole, IP sets, logging, and which web ACL guards which load balancer."""
 
 from __future__ import annotations
 

@@ -96,6 +96,15 @@ def test_choices_of_the_service_are_made_and_taken_back(
         served.get(served.outputs["Url"])
 
 
+def test_the_web_acl_lets_in_whom_the_edge_stack_allows(served: Environment) -> None:
+    url = served.outputs["Url"]
+    served.put("edge", AllowedNetworks="192.0.2.0/24")
+    assert served.get(url)[0] == 403
+    served.put("edge", AllowedNetworks="none", RateLimit="10")
+    statuses = [served.get(url)[0] for _ in range(12)]
+    assert statuses == [200] * 10 + [429] * 2
+
+
 def test_a_web_acl_in_use_is_not_taken_away(served: Environment) -> None:
     cloud = served.cloud
     template = (TEMPLATES / "edge.yaml").read_text()

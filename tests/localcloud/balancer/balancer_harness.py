@@ -12,6 +12,7 @@ from localcloud.balancer.proxy import Listener
 from localcloud.balancer.routing import Settings
 from localcloud.balancer.sockets import bind
 from localcloud.balancer.targets import Group
+from localcloud.balancer.webacl import Judge
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GROUP = {
@@ -25,7 +26,8 @@ FORWARD = [{"Type": "forward", "TargetGroupArn": "tg"}]
 @asynccontextmanager
 async def balanced(
     *targets: Serve, actions: list[dict[str, Any]] | None = None, idle: float = 2.0,
-    context: ssl.SSLContext | None = None, **attributes: Any,
+    context: ssl.SSLContext | None = None, acl: dict[str, Any] | None = None,
+    ip_sets: Callable[[str], list[str]] = lambda _: [], **attributes: Any,
 ) -> AsyncIterator[tuple[int, Group]]:  # fmt: skip
     """A listener in front of `targets` (over TLS with `context`); its port and its group, all healthy."""
 
@@ -49,7 +51,9 @@ async def balanced(
     for server in servers:
         group.register("127.0.0.1", server.sockets[0].getsockname()[1])
     rules = [{"IsDefault": True, "Priority": "default", "Actions": actions or FORWARD}]
-    listener = Listener(lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group)
+    listener = Listener(
+        lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group, lambda: acl, Judge(ip_sets)
+    )
     front = await asyncio.start_server(listener.accept, sock=bind(0), limit=65536)
     try:
         async with asyncio.timeout(10):
