@@ -2,15 +2,17 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stack import values
 from stack.image import dockerfile
 from stack.image.dockerfile import Configuration
+from stack.scan.templates import resolved
+from tests.cloudformation.service import Served, load_environment, served
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,29 +42,16 @@ def compose() -> dict[str, Any]:
     return service
 
 
-@pytest.fixture(scope="module")
-def side() -> values.Side:
-    return values.side((ROOT / "cloudformation/service.yaml").read_text(), {})
-
-
-def of_type(side: values.Side, kind: str) -> list[str]:
-    return [name for name, one in side.resources.items() if one["Type"] == kind]
-
-
-def value(side: values.Side, logical_id: str, path: str) -> Any:
-    """A property with the parameters' defaults put in."""
-    found = side.value(logical_id, path)
-    try:
-        return json.loads(found or "null")
-    except ValueError:
-        return found
+@pytest.fixture(scope="module", params=["dev", "prod", "local"])
+def deployed(request: pytest.FixtureRequest) -> Served:
+    """The one service of an environment, with parameters and conditions put in."""
+    (found,) = served(resolved(load_environment(request.param)))
+    return found
 
 
 @pytest.fixture(scope="module")
-def container(side: values.Side) -> dict[str, Any]:
-    (task,) = of_type(side, "AWS::ECS::TaskDefinition")
-    (only,) = value(side, task, "ContainerDefinitions")
-    return only
+def container(deployed: Served) -> Mapping[str, Any]:
+    return deployed.container
 
 
 def test_the_image_listens_where_it_says(image: Configuration, port: int) -> None:
@@ -70,23 +59,20 @@ def test_the_image_listens_where_it_says(image: Configuration, port: int) -> Non
     assert image.env["ECHO_HOST"] == "0.0.0.0"  # noqa: S104 (inside a container)
 
 
-def test_the_task_definition_uses_the_images_port(
-    container: dict[str, Any], side: values.Side, port: int
-) -> None:
-    assert [int(one["ContainerPort"]) for one in container["PortMappings"]] == [port]
-    for group in of_type(side, "AWS::ElasticLoadBalancingV2::TargetGroup"):
-        assert int(value(side, group, "Port")) == port
+def test_the_task_definition_uses_the_images_port(deployed: Served, port: int) -> None:
+    assert [one["ContainerPort"] for one in deployed.container["PortMappings"]] == [port] == [deployed.port]
+    assert {group["Port"] for group in deployed.target_groups.values()} == {port}
 
 
 def test_the_task_definition_leaves_user_and_command_to_the_image(
-    container: dict[str, Any], image: Configuration
+    container: Mapping[str, Any], image: Configuration
 ) -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.user)
     assert not {"User", "EntryPoint", "Command", "WorkingDirectory"} & set(container)
 
 
 def test_health_is_asked_for_in_the_same_way(
-    container: dict[str, Any], compose: dict[str, Any], text: str, image: Configuration
+    container: Mapping[str, Any], compose: dict[str, Any], text: str, image: Configuration
 ) -> None:
     check = json.loads(re.search(r"^HEALTHCHECK .*CMD (\[.+\])$", text, re.M)[1])
     assert check == [*image.entrypoint, "healthcheck"]
@@ -99,17 +85,18 @@ def test_health_is_asked_for_in_the_same_way(
 
 
 def test_compose_is_hardened_as_the_task_is(
-    compose: dict[str, Any], container: dict[str, Any], side: values.Side, text: str, port: int
+    compose: dict[str, Any], deployed: Served, text: str, port: int
 ) -> None:
+    container = deployed.container
     assert compose["ports"] == [f"127.0.0.1:${{PORT:-8088}}:{port}"], "loopback only"
     assert compose["read_only"] is container["ReadonlyRootFilesystem"] is True
     assert compose["cap_drop"] == ["ALL"]
     assert compose["security_opt"] == ["no-new-privileges:true"]
     assert "user" not in compose
     assert compose["environment"]["ECHO_TLS"] == "throwaway"
-    (task,) = of_type(side, "AWS::ECS::TaskDefinition")
-    assert compose["mem_limit"] == f"{value(side, task, 'Memory')}m"
-    assert compose["cpus"] == int(value(side, task, "Cpu")) / 1024
+    (task,) = deployed.template.of_type("AWS::ECS::TaskDefinition").values()
+    assert compose["mem_limit"] == f"{task['Memory']}m"
+    assert compose["cpus"] == int(task["Cpu"]) / 1024
     assert compose["stop_grace_period"] == f"{container['StopTimeout']}s"
     assert re.search(r"^STOPSIGNAL SIGTERM$", text, re.M)
     folder = compose["volumes"][0].split(":")[1]
@@ -117,8 +104,8 @@ def test_compose_is_hardened_as_the_task_is(
     assert re.search(rf"^COPY --from=build --chown=10001:10001 /out{folder} /$", text, re.M)
 
 
-def test_the_readme_says_what_another_image_must_do(side: values.Side, port: int) -> None:
+def test_the_readme_says_what_another_image_must_do(deployed: Served, port: int) -> None:
     readme = (ROOT / "README.md").read_text()
-    (group, *_) = of_type(side, "AWS::ElasticLoadBalancingV2::TargetGroup")
+    paths = {group["HealthCheckPath"] for group in deployed.target_groups.values()}
     assert f"listens on port {port}" in readme
-    assert f"`GET {value(side, group, 'HealthCheckPath')}`" in readme
+    assert [f"`GET {path}`" in readme for path in paths] == [True]
