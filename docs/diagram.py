@@ -1,7 +1,7 @@
-"""Draws architecture.png from the templates: `make diagram`. A test fails when the picture is out of date.
+"""Draws architecture.png from the templates as `prod` gets them: `make diagram`. A test checks it is current.
 
-Which resources are drawn, and with which icon, follows from their type (`DRAWN`); what is in no table is an
-error, so that a new one cannot be forgotten. Conditions are resolved with the parameters' defaults.
+Which resources are drawn, and with which icon, follows from their type (`DRAWN`). A type that is in neither
+table is an error, so that a new one cannot be forgotten.
 """
 
 import hashlib
@@ -13,33 +13,48 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import cfnlint.decode
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from stack import environment  # noqa: E402 (a script beside the package)
+from stack.scan.templates import resolved  # noqa: E402
+
 PICTURE = ROOT / "architecture.png"
-SOURCES = [Path(__file__), *sorted((ROOT / "cloudformation").glob("*.yaml"))]
+ENVIRONMENT = "prod"
+SOURCES = [
+    Path(__file__),
+    ROOT / "cloudformation" / "environments" / f"{ENVIRONMENT}.toml",
+    *sorted((ROOT / "cloudformation").glob("*.yaml")),
+]
 KEYWORD = b"source-sha256"
 ENDPOINT = "AWS::EC2::VPCEndpoint"
 
-# Type: module and name of the icon in `diagrams`.
+# Type: module and name of the icon in `diagrams`, and the label; one icon stands for all of a type.
 DRAWN = {
-    "AWS::EC2::InternetGateway": "aws.network.InternetGateway",
-    ENDPOINT: "aws.network.Endpoint",
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": "aws.network.ElbApplicationLoadBalancer",
-    "AWS::ECS::Service": "aws.compute.Fargate",
-    "AWS::ApplicationAutoScaling::ScalingPolicy": "aws.management.AutoScaling",
-    "AWS::DynamoDB::Table": "aws.database.Dynamodb",
-    "AWS::ECR::Repository": "aws.compute.EC2ContainerRegistry",
-    "AWS::Logs::LogGroup": "aws.management.CloudwatchLogs",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("aws.management.AutoScaling", "Scaling"),
+    "AWS::CertificateManager::Certificate": ("aws.security.CertificateManager", "Certificate"),
+    "AWS::CloudWatch::Alarm": ("aws.management.CloudwatchAlarm", "Alarms"),
+    "AWS::DynamoDB::Table": ("aws.database.Dynamodb", "Table"),
+    "AWS::EC2::InternetGateway": ("aws.network.InternetGateway", "Internet gateway"),
+    ENDPOINT: ("aws.network.Endpoint", "Endpoints"),
+    "AWS::ECR::Repository": ("aws.compute.EC2ContainerRegistry", "Image repository"),
+    "AWS::ECS::Service": ("aws.compute.Fargate", "Tasks"),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": ("aws.network.ElbApplicationLoadBalancer", "Load balancer"),
+    "AWS::KMS::Key": ("aws.security.KMS", "Key of table and logs"),
+    "AWS::Logs::LogGroup": ("aws.management.CloudwatchLogs", "Logs"),
+    "AWS::Route53::RecordSet": ("aws.network.Route53", "Name"),
+    "AWS::S3::Bucket": ("aws.storage.S3", "Access logs"),
+    "AWS::WAFv2::WebACL": ("aws.security.WAF", "Web ACL"),
 }
 # Frames, wiring and permissions: the picture's boxes and arrows, or beneath its level.
 NOT_DRAWN = {
-    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::EC2::EIP", "AWS::EC2::Route", "AWS::EC2::RouteTable",
-    "AWS::EC2::NatGateway",
-    "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress", "AWS::EC2::Subnet",
-    "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCGatewayAttachment",
-    "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
-    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::IAM::Role",
+    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::EC2::EgressOnlyInternetGateway", "AWS::EC2::FlowLog",
+    "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock",
+    "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition",
+    "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule",
+    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role",
+    "AWS::S3::BucketPolicy", "AWS::WAFv2::LoggingConfiguration", "AWS::WAFv2::WebACLAssociation",
 }  # fmt: skip
 
 
@@ -54,48 +69,30 @@ def recorded(picture: bytes) -> str:
     return "" if start < 0 else picture[start + 5 + len(KEYWORD) :][:64].decode()
 
 
-def templates() -> dict[str, dict[str, Any]]:
-    """The parsed templates by stack."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in SOURCES[1:]:
-        template, problems = cfnlint.decode.decode(str(path))
-        if problems or template is None:
-            sys.exit(f"{path}: {problems}")
-        found[path.stem] = template
+def resources() -> dict[str, list[dict[str, Any]]]:
+    """The environment's resources by type. Ends with a message when a type is in no table."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for stack in resolved(environment.load(ROOT, ENVIRONMENT)).values():
+        for name, resource in stack.resources.items():
+            kind = str(resource["Type"])
+            if kind not in DRAWN and kind not in NOT_DRAWN:
+                sys.exit(
+                    f"{stack.stack}.{name}: {kind} is neither in DRAWN nor in NOT_DRAWN of docs/diagram.py"
+                )
+            found.setdefault(kind, []).append(dict(resource))
     return found
 
 
-def is_there(template: dict[str, Any], resource: dict[str, Any]) -> bool:
-    """Whether a resource exists by default; conditions are `!Equals [!Ref Parameter, value]`."""
-    if "Condition" not in resource:
-        return True
-    left, right = template["Conditions"][resource["Condition"]]["Fn::Equals"]
-    return str(template["Parameters"][left["Ref"]]["Default"]) == str(right)
-
-
-def resources() -> dict[str, list[str]]:
-    """Labels of the drawn resources by type. Ends with a message when a type is in no table."""
-    found: dict[str, list[str]] = {}
-    for stack, template in templates().items():
-        for name, resource in template["Resources"].items():
-            kind = resource["Type"]
-            if kind in DRAWN and is_there(template, resource):
-                found.setdefault(kind, []).append(label(resource))
-            elif kind not in DRAWN and kind not in NOT_DRAWN:
-                sys.exit(f"{stack}.{name}: {kind} is neither in DRAWN nor in NOT_DRAWN of docs/diagram.py")
-    # One icon for all endpoints: what matters is which services have one.
-    found[ENDPOINT] = ["Endpoints: " + ", ".join(found.get(ENDPOINT, []))]
-    return found
-
-
-def label(resource: dict[str, Any]) -> str:
-    """The description up to its first comma; for an endpoint, the service that it leads to."""
+def detail(resource: dict[str, Any]) -> str:
+    """What tells a resource from others of its type: for an endpoint the service, else its description."""
     if resource["Type"] == ENDPOINT:
-        return str(resource["Properties"]["ServiceName"]["Fn::Sub"]).partition("${AWS::Region}.")[2]
+        return (
+            str(resource["Properties"]["ServiceName"]).partition(".")[2].partition(".")[2].partition(".")[2]
+        )
     return str(resource["Metadata"]["Description"]).partition(",")[0]
 
 
-def wrapped(text: str, width: int = 18) -> str:
+def wrapped(text: str, width: int = 20) -> str:
     """A label in short lines."""
     lines = [""]
     for word in text.split():
@@ -110,53 +107,72 @@ def draw(target: Path) -> None:
     from diagrams import Cluster, Diagram, Edge
     from diagrams.onprem.client import Users
 
-    def nodes(kind: str) -> list[Any]:
-        module, _, name = DRAWN[kind].rpartition(".")
-        icon = getattr(importlib.import_module(f"diagrams.{module}"), name)
-        return [icon(wrapped(text)) for text in there.pop(kind, [])]
-
     there = resources()
+    drawn = set()
+
+    def node(kind: str, *, details: bool = False) -> Any:
+        path, text = DRAWN[kind]
+        module, _, name = path.rpartition(".")
+        drawn.add(kind)
+        if details:
+            text += ": " + ", ".join(detail(one) for one in there[kind])
+        return getattr(importlib.import_module(f"diagrams.{module}"), name)(wrapped(text))
+
     zones = [
         resource["Metadata"]["Description"].partition(", ")[2]
-        for resource in templates()["network"]["Resources"].values()
-        if resource["Type"] == "AWS::EC2::Subnet"
-        and resource["Metadata"]["Description"].startswith("Private")
+        for resource in there["AWS::EC2::Subnet"]
+        if resource["Metadata"]["Description"].startswith("Private")
     ]
+    (listener,) = (
+        one["Properties"]["Protocol"]
+        for one in there["AWS::ElasticLoadBalancingV2::Listener"]
+        if one["Properties"]["Protocol"] == "HTTPS"
+    )
+    (port,) = {one["Properties"]["Port"] for one in there["AWS::ElasticLoadBalancingV2::TargetGroup"]}
     look = {
         "fontsize": "20",
         "pad": "0.3",
-        "nodesep": "0.6",
-        "ranksep": "0.9",
-        "dpi": "100",
+        "nodesep": "0.5",
+        "ranksep": "0.8",
+        "dpi": "90",
         "splines": "spline",
     }
     font = {"fontsize": "15"}
     quiet = {"style": "dashed", "color": "gray"}
     with Diagram(
-        "Echo Room on ECS", filename=str(target), show=False, graph_attr=look, node_attr=font, edge_attr=font
-    ):
+        f"Echo Room on ECS ({ENVIRONMENT})",
+        filename=str(target), show=False, graph_attr=look, node_attr=font, edge_attr=font,
+    ):  # fmt: skip
         clients = Users("API users")
+        name = node("AWS::Route53::RecordSet")
         with Cluster("Region", graph_attr=font):
+            web_acl = node("AWS::WAFv2::WebACL")
+            certificate = node("AWS::CertificateManager::Certificate")
             with Cluster("VPC", graph_attr=font):
-                (internet,) = nodes("AWS::EC2::InternetGateway")
-                (balancer,) = nodes("AWS::ElasticLoadBalancingV2::LoadBalancer")
-                services = there["AWS::ECS::Service"]
+                internet = node("AWS::EC2::InternetGateway")
+                balancer = node("AWS::ElasticLoadBalancingV2::LoadBalancer")
                 tasks = []
                 for zone in zones:
-                    there["AWS::ECS::Service"] = list(services)
                     with Cluster(f"Private subnet, {zone}", graph_attr=font):
-                        tasks += nodes("AWS::ECS::Service")
-                (endpoints,) = nodes(ENDPOINT)
-            (table,) = nodes("AWS::DynamoDB::Table")
-            (repository,) = nodes("AWS::ECR::Repository")
-            (logs,) = nodes("AWS::Logs::LogGroup")
-            (scaling,) = nodes("AWS::ApplicationAutoScaling::ScalingPolicy")
-        if there:
-            sys.exit(f"docs/diagram.py gives no place to {', '.join(there)}")
-        clients >> Edge(label="HTTP") >> internet >> balancer
-        balancer >> Edge(label="8080") >> tasks >> Edge(**quiet) >> endpoints
+                        tasks.append(node("AWS::ECS::Service"))
+                endpoints = node(ENDPOINT, details=True)
+            access_logs = node("AWS::S3::Bucket")
+            table = node("AWS::DynamoDB::Table")
+            repository = node("AWS::ECR::Repository")
+            logs = node("AWS::Logs::LogGroup")
+            key = node("AWS::KMS::Key")
+            scaling = node("AWS::ApplicationAutoScaling::ScalingPolicy")
+            alarms = node("AWS::CloudWatch::Alarm")
+        if missing := set(there) & set(DRAWN) - drawn:
+            sys.exit(f"docs/diagram.py gives no place to {', '.join(sorted(missing))}")
+        clients >> Edge(**quiet) >> name
+        clients >> Edge(label=listener) >> internet >> balancer
+        [web_acl, certificate] >> Edge(**quiet) >> balancer
+        balancer >> Edge(label=str(port)) >> tasks >> Edge(**quiet) >> endpoints
         endpoints >> Edge(**quiet) >> [table, repository, logs]
-        scaling >> Edge(**quiet) >> tasks[0]
+        balancer >> Edge(**quiet) >> access_logs
+        [table, logs] >> Edge(**quiet) >> key
+        alarms >> Edge(**quiet) >> scaling >> Edge(**quiet) >> tasks[-1]
 
 
 def with_digest(picture: bytes) -> bytes:
