@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ _RESOLVED_ON_PURPOSE = ("W3010", "I3042")
 _FAILED = 1
 
 
-def violations(files: Iterable[Path], resolved: Mapping[Path, Resolved]) -> list[Violation]:
+def violations(files: Collection[Path], resolved: Mapping[Path, Resolved]) -> list[Violation]:
     """Lint template `files` and `resolved` ones (with the template each was written from).
 
     Raises a ToolError when cfn-lint could not judge.
@@ -54,7 +54,9 @@ def violations(files: Iterable[Path], resolved: Mapping[Path, Resolved]) -> list
     return found
 
 
-def _run(files: Iterable[Path], ignored: tuple[str, ...]) -> list[dict[str, Any]]:
+def _run(files: Collection[Path], ignored: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not files:
+        return []  # cfn-lint would wait for a template on its standard input
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--format", "json"]
     if ignored:
         command += ["--ignore-checks", *ignored]

@@ -54,6 +54,8 @@ def linted(root: Path) -> tuple[Violation, ...]:
 @functools.cache
 def checked(root: Path) -> tuple[tuple[Violation, ...], Counter[str]]:
     """What checkov says, and how many of its checks passed by environment."""
+    if not resolved(root):
+        return (), Counter()
     found, passed = checkov.violations(resolved(root), Path(tool("checkov")))
     return tuple(policy.explained(found, suppressions(root))), passed
 
@@ -61,6 +63,8 @@ def checked(root: Path) -> tuple[tuple[Violation, ...], Counter[str]]:
 @functools.cache
 def guarded(root: Path) -> tuple[Violation, ...]:
     """What the Guard rule sets say."""
+    if not resolved(root):
+        return ()
     guard.install(GUARD)
     return tuple(policy.explained(guard.violations(resolved(root), GUARD), suppressions(root)))
 
@@ -111,7 +115,8 @@ def page(root: Path) -> str:
 
 def _scores(target: Target) -> list[Finding]:
     """Write the page, which is what this check is for; the others say what is wrong with the scores."""
-    scores.write(target.root, page(target.root))
+    if resolved(target.root):
+        scores.write(target.root, page(target.root))
     return []
 
 

@@ -17,7 +17,8 @@ END = "<!-- end of scores -->"
 
 def page(root: Path, found: Sequence[Violation], passed: Counter[str]) -> str:
     """Return the page's text with these scores. `passed` counts checkov's passed checks by environment."""
-    text = (root / FILE).read_text(encoding="utf-8")
+    file = root / FILE
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -65,6 +65,11 @@ def test_a_page_without_a_place_for_them_is_an_error(tmp_path: Path, text: str) 
         scores.page(page(tmp_path, text), FOUND, Counter())
 
 
+def test_a_missing_page_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="no place for the scores"):
+        scores.page(tmp_path, FOUND, Counter())
+
+
 def test_what_nobody_explained_is_found_once_with_its_environments() -> None:
     found = [violation("R1", "dev"), violation("R1", "prod"), violation("R2", "dev", "why")]
     (one,) = policies.findings(found)
