@@ -29,10 +29,12 @@ def in_words(cloud: Cloud, differ: Iterable[Stack]) -> str:
 def follow(cloud: Cloud, terminal: Terminal) -> list[Stack]:
     """Bring the complete stacks' protection to what the file says; return those that were changed."""
     wanted = cloud.environment.termination_protection
+    if wanted is None:
+        return []
     differ = differing(cloud, stacks.describe_all(cloud).values())
     for stack in differ:
         cloud.cloudformation.update_termination_protection(
-            StackName=stack.name, EnableTerminationProtection=bool(wanted)
+            StackName=stack.name, EnableTerminationProtection=wanted
         )
     if differ:
         terminal.say(in_words(cloud, differ))
