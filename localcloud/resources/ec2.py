@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from localcloud import emulator
@@ -83,8 +84,24 @@ def _delete_flow_log(physical_id: str, properties: Properties) -> None:
     call("Ec2", _ec2()._delete_flow_logs, query(FlowLogId__1=physical_id))
 
 
+_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+
+
+def check_descriptions(properties: Properties) -> None:
+    """Refuse descriptions of a security group, or of its rules, that EC2 refuses."""
+    rules = [*(properties.get("SecurityGroupIngress") or []), *(properties.get("SecurityGroupEgress") or [])]
+    for owner in (properties, *rules):
+        text = owner.get("GroupDescription") or owner.get("Description") or ""
+        if not _DESCRIPTION.fullmatch(text):
+            raise ValueError(
+                f"Invalid description {text!r}. Valid descriptions are strings less than 256 characters from "
+                f"the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{{}}!$*"
+            )
+
+
 def _rule(properties: Properties, other_group: str) -> dict[str, list[str]]:
     """A rule as AuthorizeSecurityGroupIngress and -Egress take it; `other_group` is the peer's property."""
+    check_descriptions(properties)
     permission = "IpPermissions.1"
     text = properties.get("Description")
     values = {
@@ -122,6 +139,7 @@ def _update_rule(direction: str) -> Any:
     def update(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
         """The description is all that changes in place."""
         del old, stack_name
+        check_descriptions(new)
         group = _ec2()._security_groups[new["GroupId"]]
         for rule in group["IpPermissionsEgress" if direction == "egress" else "IpPermissions"]:
             if rule.get("SecurityGroupRuleId") == physical_id:

@@ -21,6 +21,7 @@ from localcloud.resources.base import (
     made_id,
     query,
 )
+from localcloud.resources.ec2 import check_descriptions
 
 #: Blocks "provided by Amazon" are from the addresses kept for documentation: they lead nowhere.
 _IPV6_POOL = "2001:db8:{:x}:{:x}00::/56"
@@ -205,6 +206,14 @@ def _users_of_group(group: str) -> Iterator[str]:
             yield f"the rules of {name}"
 
 
+def _described(handler: Callable[..., Made], properties_at: int) -> Any:
+    def made(*arguments: Any) -> Made:
+        check_descriptions(arguments[properties_at])
+        return handler(*arguments)
+
+    return made
+
+
 def _unless_used(delete: Any, users: Callable[[str], Iterator[str]]) -> Any:
     def deleting(physical_id: str, properties: Properties) -> None:
         found = sorted(set(users(physical_id)))
@@ -259,6 +268,7 @@ def install() -> None:
     for name in ("create", "update"):
         vpc[name] = _with_vpc_attributes(vpc[name])
         subnet[name] = _subnet(subnet[name], name == "create")
+        group[name] = _described(group[name], 1 if name == "create" else 2)
     subnet["delete"] = _unless_used(subnet["delete"], _users_of_subnet)
     group["delete"] = _unless_used(group["delete"], _users_of_group)
     attachment = types["AWS::EC2::VPCGatewayAttachment"]

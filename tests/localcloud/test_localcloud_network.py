@@ -183,6 +183,8 @@ GATEWAY = {"Type": "AWS::EC2::InternetGateway"}
         ("outside", {"A": subnet("10.4.0.0/20")}, "not inside"),
         ("again", {"Table": TABLE, "Gateway": GATEWAY, "R": ROUTE, "S": {**ROUTE, "DependsOn": "R"}},
          "The route identified by 0.0.0.0/0 already exists."),
+        ("words", {"G": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
+            "GroupDescription": "what's this", "VpcId": {"Ref": "Vpc"}}}}, "Invalid description"),
         ("needless", {"A": subnet("10.3.0.0/20", AssignIpv6AddressOnCreation=True)}, "needs an IPv6"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
