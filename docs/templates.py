@@ -48,8 +48,9 @@ def section(stack: str) -> str:
 
 
 def page() -> str:
-    """The whole page, stacks in deployment order."""
-    order = tomllib.loads((ROOT / "cloudformation/environments/dev.toml").read_text())["stacks"]
+    """The whole page: production's stacks in deployment order, then the others."""
+    order = tomllib.loads((ROOT / "cloudformation/environments/prod.toml").read_text())["stacks"]
+    order += sorted({path.stem for path in (ROOT / "cloudformation").glob("*.yaml")} - set(order))
     return "\n".join([HEAD, *map(section, order)])
 
 
