@@ -66,6 +66,11 @@ class Checkout:
         assert done.returncode == 0, f"$ {command}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def start_cloud(self) -> None:
+        """Have the local cloud up with nothing on it, for what must be there before an environment is."""
+        endpoint = f"http://127.0.0.1:{self.gateway_port}"
+        self.succeed(f"{ROOT}/.venv/bin/python -m localcloud up --endpoint {endpoint}")
+
     def fail(self, command: str) -> str:
         done = self.run(command)
         assert done.returncode != 0, f"$ {command}\nexit 0\n{done.stdout}\n{done.stderr}"

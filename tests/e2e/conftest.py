@@ -32,3 +32,14 @@ def checkout(runtime: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield checkout
     finally:
         checkout.run("make local-reset YES=1")
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout whose local cloud is up, runs processes, and has nothing on it yet."""
+    checkout = Checkout(tmp_path_factory.mktemp("place"), engine=False)
+    checkout.start_cloud()
+    try:
+        yield checkout
+    finally:
+        checkout.run("make local-reset YES=1")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import another
-from tests.e2e.checkout import ROOT, Checkout
+from tests.e2e.checkout import Checkout
 
 pytestmark = pytest.mark.serial
 
@@ -31,9 +31,7 @@ HealthCommand = "NONE"
 @pytest.fixture
 def place(checkout: Checkout, runtime: str) -> Iterator[Checkout]:
     """The local cloud, up, with nothing on it yet."""
-    checkout.succeed(
-        f"{ROOT}/.venv/bin/python -m localcloud up --endpoint http://127.0.0.1:{checkout.gateway_port}"
-    )
+    checkout.start_cloud()
     try:
         yield checkout
     finally:

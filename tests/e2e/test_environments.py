@@ -5,31 +5,18 @@ name of its own for prod.
 """
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from stack.processor import of_this_machine
 from tests.e2e import another
-from tests.e2e.checkout import ROOT, Checkout, free_port
+from tests.e2e.checkout import Checkout, free_port
 
 pytestmark = pytest.mark.serial
 
 FILES = "cloudformation/environments"
 # What outlives the stacks: table and key, and in prod the bucket of the access logs.
 KEPT = {"dev": 2, "prod": 3}
-
-
-@pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    checkout = Checkout(tmp_path_factory.mktemp("environments"), engine=False)
-    checkout.succeed(
-        f"{ROOT}/.venv/bin/python -m localcloud up --endpoint http://127.0.0.1:{checkout.gateway_port}"
-    )
-    try:
-        yield checkout
-    finally:
-        checkout.run("make local-reset YES=1")
 
 
 def put(checkout: Checkout, env: str, parameters: dict[str, str | int], **others: str) -> None:

@@ -2,30 +2,16 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e import another
-from tests.e2e.checkout import ROOT, Checkout, free_port
+from tests.e2e.checkout import Checkout, free_port
 
 pytestmark = pytest.mark.serial
 
 FILE = "cloudformation/environments/local.toml"
 NAME = "echo.example.test"
-
-
-@pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    checkout = Checkout(tmp_path_factory.mktemp("https"), engine=False)
-    checkout.succeed(
-        f"{ROOT}/.venv/bin/python -m localcloud up --endpoint http://127.0.0.1:{checkout.gateway_port}"
-    )
-    try:
-        yield checkout
-    finally:
-        checkout.run("make delete ENV=local")
-        checkout.run("make local-reset YES=1")
 
 
 def test_https_by_a_name_of_ones_own(place: Checkout) -> None:
