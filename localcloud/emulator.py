@@ -59,8 +59,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
-        "_property_recreation", "_resolve_stack_outputs", "_roll_back_operation",
-        "_runs_on_worker_thread", "_sends_back_failed_update", "_with_stack_tags",
+        "_property_recreation", "_provision_keeping_seed", "_resolve_stack_outputs", "_roll_back_operation",
+        "_runs_on_worker_thread", "_sends_back_failed_update", "_update_keeping_seed", "_with_stack_tags",
     ),
     "services.cloudformation.changesets": (
         "_add_event", "_deploy_stack_async", "_diff_resources", "_find_change_set", "_resolve_props_for_diff",

@@ -28,6 +28,11 @@ def _index() -> dict[str, str]:
     return index
 
 
+def resource_types() -> frozenset[str]:
+    """Every resource type that AWS has."""
+    return frozenset(_index())
+
+
 @cache
 def schema(resource_type: str) -> dict[str, Any] | None:
     """The schema of a resource type, None for a type AWS does not have."""

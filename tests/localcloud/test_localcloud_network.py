@@ -184,7 +184,9 @@ GATEWAY = {"Type": "AWS::EC2::InternetGateway"}
         ("again", {"Table": TABLE, "Gateway": GATEWAY, "R": ROUTE, "S": {**ROUTE, "DependsOn": "R"}},
          "The route identified by 0.0.0.0/0 already exists."),
         ("words", {"G": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
-            "GroupDescription": "what's this", "VpcId": {"Ref": "Vpc"}}}}, "Invalid description"),
+            "GroupDescription": "any", "VpcId": {"Ref": "Vpc"}, "SecurityGroupIngress": [
+                {"IpProtocol": "-1", "CidrIp": "10.0.0.0/8", "Description": "what's this"}]}}},
+         "Invalid description"),
         ("needless", {"A": subnet("10.3.0.0/20", AssignIpv6AddressOnCreation=True)}, "needs an IPv6"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
