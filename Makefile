@@ -82,8 +82,12 @@ local-down: $(RUN) ## Stop it and everything it runs; keeps the state
 	@$(PY) -m localcloud down
 
 .PHONY: local-status
-local-status: $(RUN) ## What runs where                                              [JSON=1]
+local-status: $(RUN) ## Its ports, tasks, target groups and alarms                      [JSON=1]
 	@$(PY) -m localcloud status $(if $(JSON),--json)
+
+.PHONY: local-logs
+local-logs: $(RUN) ## The end of its own log                                           [FOLLOW=1]
+	@$(PY) -m localcloud logs $(if $(FOLLOW),--follow)
 
 .PHONY: local-reset
 local-reset: $(RUN) ## Stop it and forget everything                                 [YES=1]

@@ -14,7 +14,7 @@ import click
 
 from localcloud import background
 from localcloud.emulator import EmulatorError
-from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity
+from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity, inventory
 from localcloud.speed import SpeedError
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
@@ -72,7 +72,7 @@ def down(endpoint: Endpoint, state: StateDir) -> None:  # noqa: ARG001 - every c
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @_options
 def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
-    """Say what is running; exit 0 when it is, 3 when it is not."""
+    """Say what is running: listeners, services, tasks, target groups, alarms; exit code 3 when it is not."""
     pid = state.running_pid()
     answers = identity(endpoint) or {}
     mine = answers.get("state_dir") == str(state.path)
@@ -85,6 +85,7 @@ def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
         "log": str(state.log),
         "authority": str(state.authority),
         "failure": answers.get("failure") if mine else None,
+        **(inventory(endpoint) if mine else {}),
     }
     if as_json:
         click.echo(json.dumps(report))
@@ -99,6 +100,10 @@ def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
         click.echo(f"Its HTTPS listeners are vouched for by {state.authority}")
         if report["failure"]:
             click.echo(f"But {report['failure']}", err=True)
+        from localcloud.inventory import lines
+
+        for line in lines(report):
+            click.echo(line)
     if not mine:
         sys.exit(3)
 

@@ -14,6 +14,9 @@ DEFAULT_URL = "http://127.0.0.1:4566"
 #: Who is answering, as JSON; `up`, `status` and `down` ask here. Not an AWS path.
 IDENTITY_PATH = "/_localcloud"
 
+#: What runs there, as JSON (`inventory.taken`); `status` asks here.
+INVENTORY_PATH = f"{IDENTITY_PATH}/inventory"
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -73,6 +76,23 @@ def identity(endpoint: Endpoint, timeout: float = 2.0) -> dict[str, Any] | None:
         return None
     except (OSError, http.client.HTTPException, ValueError):
         return {} if occupied(endpoint) else None
+    finally:
+        connection.close()
+
+
+def inventory(endpoint: Endpoint, timeout: float = 10.0) -> dict[str, Any]:
+    """What runs in the local cloud at `endpoint`, which must be one; OSError when it does not tell."""
+    connection = http.client.HTTPConnection(LOOPBACK, endpoint.port, timeout=timeout)
+    try:
+        connection.request("GET", INVENTORY_PATH)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != http.client.OK:
+            raise OSError(f"{endpoint.url} does not tell what runs: {response.status} {response.reason}")
+        found: dict[str, Any] = json.loads(body)
+        return found
+    except http.client.HTTPException as exc:
+        raise OSError(f"{endpoint.url} does not tell what runs: {exc}") from exc
     finally:
         connection.close()
 

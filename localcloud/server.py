@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from localcloud import autoscaling, certificates, emulator, registry, speed, stacks
-from localcloud.endpoint import IDENTITY_PATH, LOOPBACK, Endpoint
+from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
 from localcloud.state import StateDir
@@ -142,6 +142,11 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             failures = [saver.failure, *balancer.current().problems()]
             failure = " ".join(text for text in failures if text) or None
             await answer(send, 200, {**who, "failure": failure})
+            return
+        if scope["path"] == INVENTORY_PATH:
+            from localcloud import inventory
+
+            await answer(send, 200, inventory.taken())
             return
         if _target(scope).startswith(autoscaling.TARGET_PREFIX):
             await _autoscaling(scope, receive, send, saver)
