@@ -89,6 +89,11 @@ local-status: $(RUN) ## Its ports, tasks, target groups and alarms              
 local-logs: $(RUN) ## The end of its own log                                           [FOLLOW=1]
 	@$(PY) -m localcloud logs $(if $(FOLLOW),--follow)
 
+.PHONY: alerts
+alerts: $(RUN) ## What its SNS topics delivered, to whom, and what not and why            [ENV=local] [JSON=1]
+	@[ '$(or $(ENV),local)' = local ] || { echo "alerts shows the local cloud's; on AWS, SNS delivers them itself" >&2; exit 2; }
+	@$(PY) -m localcloud alerts $(if $(JSON),--json)
+
 .PHONY: local-reset
 local-reset: $(RUN) ## Stop it and forget everything                                 [YES=1]
 	@$(PY) -m localcloud reset $(if $(YES),--yes)

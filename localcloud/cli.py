@@ -121,6 +121,17 @@ def logs(endpoint: Endpoint, state: StateDir, follow: bool, lines: int) -> None:
 
 
 @main.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on as messages come.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts; with --follow, an object a line.")
+@_options
+def alerts(endpoint: Endpoint, state: StateDir, follow: bool, as_json: bool) -> None:  # noqa: ARG001
+    """List what SNS topics delivered, to whom, and what not and why."""
+    from localcloud.alerts import listing
+
+    listing.show(state.emulator / "alerts.json", follow, as_json)
+
+
+@main.command()
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @_options
 def reset(endpoint: Endpoint, state: StateDir, yes: bool) -> None:  # noqa: ARG001

@@ -54,8 +54,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_iam_managed_policy_update", "_iam_role_create", "_iam_role_update", "_physical_name",
         "_property_recreation", "_reconcile_tag_list", "_RESOURCE_HANDLERS", "_s3_bucket_policy_create",
         "_s3_bucket_policy_update", "_s3_create", "_s3_delete", "_s3_update", "_sm_secret_create",
-        "_sm_secret_delete", "_sm_secret_update", "_STACK_TAG_PROPERTY", "_waf_web_acl_create",
-        "_waf_web_acl_delete", "_waf_web_acl_update",
+        "_sm_secret_delete", "_sm_secret_update", "_sns_sub_create", "_STACK_TAG_PROPERTY",
+        "_waf_web_acl_create", "_waf_web_acl_delete", "_waf_web_acl_update",
     ),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
@@ -72,6 +72,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.cloudwatch": (
         "_alarms", "_composite_alarms", "_delete_alarms", "_put_composite_alarm",
         "cloudformation_put_metric_alarm", "cloudformation_set_metric_alarm_tags",
+        "_dispatch_alarm_actions", "record_metric",
     ),
     "services.ec2": (
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
@@ -101,7 +102,17 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.acm": (
         "_certificates", "_delete_certificate", "_import_certificate", "_request_certificate",
     ),
-    "services.route53": ("_records", "_zones"),
+    "services.route53": (
+        "_build_health_check_el", "_create_health_check", "_delete_health_check", "_error_response",
+        "_hc_caller_refs", "_health_checks", "_parse_health_check_config", "_records", "_tags",
+        "_update_health_check", "_xml_response", "_zones", "handle_request",
+    ),
+    "services.sns": (
+        "_confirm_subscription", "_deliver_to_sqs", "_fanout", "_matches_filter_policy",
+        "_resolve_message_for_protocol", "_send_subscription_confirmation", "_topics", "_unsubscribe",
+        "publish_internal",
+    ),
+    "services.sqs": ("_queue_by_arn",),
     "services.dynamodb": ("_tables", "_update_continuous_backups", "_update_table", "_update_ttl"),
     "services.s3": ("_buckets",),
     "services.secretsmanager": ("_secrets",),

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import autoscaling, certificates, emulator, registry, speed, stacks
+from localcloud import alerts, autoscaling, certificates, emulator, registry, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.persistence import Saver, may_change
@@ -89,6 +89,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         saver = Saver(state.emulator)
         autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
+        alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         parts = beside()
@@ -117,7 +118,7 @@ def beside() -> tuple[Any, ...]:
     """
     from localcloud import balancer, ecs
 
-    return (balancer, ecs)
+    return (alerts, balancer, ecs)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -147,6 +148,11 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             from localcloud import inventory
 
             await answer(send, 200, inventory.taken())
+            return
+        if scope["path"] == alerts.CERTIFICATE_PATH:
+            headers = [(b"content-type", b"application/x-pem-file")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": await asyncio.to_thread(alerts.certificate)})
             return
         if _target(scope).startswith(autoscaling.TARGET_PREFIX):
             await _autoscaling(scope, receive, send, saver)

@@ -19,13 +19,14 @@ from localcloud.resources import (
     iam,
     listeners,
     scaling,
+    sns,
     storage,
     vpc,
     wafv2,
 )
 from localcloud.resources.base import Made, Provisioner
 
-_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, scaling, storage, vpc, wafv2)
+_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, scaling, sns, storage, vpc, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:
