@@ -70,10 +70,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.cloudformation.helpers": ("_error", "_xml"),
     "services.cloudwatch": (
-        "_alarms", "_composite_alarms", "_delete_alarms", "_put_composite_alarm",
-        "cloudformation_put_metric_alarm", "cloudformation_set_metric_alarm_tags",
-        "_dispatch_alarm_actions", "record_metric",
+        "_alarms", "_cbor_ok", "_cbor_timestamp", "_composite_alarms", "_delete_alarms",
+        "_dispatch_alarm_actions", "_error", "_evaluate_alarm", "_evaluate_all_alarms",
+        "_evaluate_parent_alarms", "_evict_old_metrics", "_get_metric_data", "_get_metric_statistics",
+        "_history_entries", "_list_metrics", "_parse_ts", "_put_composite_alarm", "_put_metric_alarm",
+        "_record_history", "_store_datum", "_ts_iso", "_xml", "cloudformation_put_metric_alarm",
+        "cloudformation_set_metric_alarm_tags", "record_metric",
     ),
+    "services.eventbridge": ("_cron_next_fire", "_parse_cron_fields"),
     "services.ec2": (
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
         "_create_egress_only_igw", "_create_flow_logs", "_create_nat_gateway", "_delete_egress_only_igw",
@@ -129,7 +133,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_tg_attrs", "_tgs", "_xml",
     ),
     "services.cloudwatch_logs": (
-        "_put_log_events",
+        "_create_log_stream", "_put_log_events",
     ),
     "services.ecs_metadata": (
         "register_container", "set_task_status", "unregister_token",

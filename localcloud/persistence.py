@@ -27,7 +27,7 @@ log = logging.getLogger("localcloud.persistence")
 SLOW_SECONDS = 5.0
 
 #: What grows with traffic instead of with requests to the API.
-SLOW = frozenset({"cloudwatch_logs", "cloudwatch"})
+SLOW = frozenset({"cloudwatch_logs", "metrics"})
 
 #: How long a save waits for others to join it.
 _GATHER_SECONDS = 0.01

@@ -17,6 +17,7 @@ from typing import Any
 from localcloud import alerts, autoscaling, certificates, emulator, registry, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
+from localcloud.metrics import store
 from localcloud.persistence import Saver, may_change
 from localcloud.state import StateDir
 
@@ -90,6 +91,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         saver = Saver(state.emulator)
         autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
         alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
+        store.STORE.load(saver.add("metrics", store.STORE.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         parts = beside()
@@ -117,8 +119,9 @@ def beside() -> tuple[Any, ...]:
     cloud_id: str)`, called without an event loop once the process is gone.
     """
     from localcloud import balancer, ecs
+    from localcloud.metrics import control as metrics
 
-    return (alerts, balancer, ecs)
+    return (alerts, balancer, metrics, ecs)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

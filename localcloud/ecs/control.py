@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud import balancer, emulator, speed
+from localcloud import balancer, emulator, metrics, speed
 from localcloud.ecs import deployments, engine, history, processes, strategies
 from localcloud.ecs.api import replace_actions
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
@@ -124,6 +124,8 @@ async def start() -> None:
     state, cloud_id = _current.tasks.state, _current.tasks.cloud_id
     await engine.in_thread(lambda: sweep(state, cloud_id))
     balancer.current().observe(_current.kick)
+    # An alarm ends a deployment even when it recovers soon.
+    metrics.subscribe(_current.kick)
     _current.start()
 
 
@@ -143,6 +145,12 @@ def sweep(state_dir: Path, cloud_id: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
     if (state_dir / engine.MARK).exists():
         engine.sweep(cloud_id)
+
+
+def docker_client() -> Any:
+    """The client of the engine that runs tasks; None before there was a task in a container."""
+    running = _current.tasks.engine if _current else None
+    return running.client if running else None
 
 
 def wait_service_stable(

@@ -1,7 +1,7 @@
 """What happens in the data plane, counted as it happens and taken once a period.
 
-The balancer calls `record` once per request, `connection` as connections come and go, and `web_acl` for what a
-web ACL decides. All calls are made on the event loop and are a few dictionary look-ups each.
+The balancer calls `record` once per request, `connection` as connections come and go, and `web_acl` for what
+a web ACL decides. All calls are made on the event loop and are a few dictionary look-ups each.
 """
 
 from __future__ import annotations

@@ -50,6 +50,19 @@ class Distribution:
         self.count, self.total = self.count + count, self.total + total
         self.low, self.high, self.values = min(self.low, low), max(self.high, high), None
 
+    def absorb(self, other: Distribution) -> None:
+        """Note all values of another."""
+        if other.values is None:
+            self.add_set(other.count, other.total, other.low, other.high)
+        elif other.count:
+            total, low, high = (
+                self.total + other.total, min(self.low, other.low), max(self.high, other.high)
+            )  # fmt: skip
+            for value, count in other.values.items():
+                self.add(value, count)
+            # The values may have been rounded; these have not.
+            self.total, self.low, self.high = total, low, high
+
     def statistic(self, name: str) -> float | None:
         """`Sum`, `Average`, `Minimum`, `Maximum`, `SampleCount` or a percentile such as `p99`.
 
@@ -79,15 +92,7 @@ def merged(parts: Iterable[Distribution]) -> Distribution:
     """All values of several distributions in one."""
     found = Distribution()
     for part in parts:
-        if part.values is None:
-            found.add_set(part.count, part.total, part.low, part.high)
-            continue
-        for value, count in part.values.items():
-            found.add(value, count)
-        # Values above may have been rounded; these have not.
-        found.total += part.total - sum(value * count for value, count in part.values.items())
-        if part.count:
-            found.low, found.high = min(found.low, part.low), max(found.high, part.high)
+        found.absorb(part)
     return found
 
 

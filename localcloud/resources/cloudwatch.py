@@ -1,13 +1,11 @@
-"""CloudWatch: composite alarms, and alarms on metric math.
-
-MiniStack keeps an alarm's single metric and evaluates it; math is kept and described, and stays as it is set.
-"""
+"""CloudWatch: composite alarms, and alarms on metric math, of which MiniStack's provisioner knows nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from localcloud import emulator
+from localcloud.metrics import alarms
 from localcloud.resources.base import Made, Properties, Provisioner, call
 
 
@@ -19,37 +17,29 @@ def _cfn() -> Any:
     return emulator.module("services.cloudformation.provisioners")
 
 
-#: What belongs to an alarm on a single metric.
-_SINGLE = ("Dimensions", "ExtendedStatistic", "MetricName", "Namespace", "Period", "Statistic", "Unit")
-
-
-def _put_metric(name: str, properties: Properties) -> Made:
-    math = properties.get("Metrics")
-    if not math:
+def put_metric_alarm(name: str, properties: Properties) -> Made:
+    """Create or change an alarm, on one metric or on metric math, of a template's properties."""
+    alarms.check(properties)
+    if not properties.get("Metrics"):
         single: Made = _cfn()._cw_metric_alarm_put(name, properties)
     else:
         plain = {key: value for key, value in properties.items() if key != "Metrics"}
         alarm = _cfn()._cw_metric_alarm_record(name, {**plain, "MetricName": "-", "Namespace": "-"})
-        for key in _SINGLE:
-            alarm.pop(key, None)
-        alarm["Metrics"] = math
         _cloudwatch().cloudformation_put_metric_alarm(alarm)
         _cloudwatch().cloudformation_set_metric_alarm_tags(name, properties.get("Tags") or [])
         single = name, {"Arn": alarm["AlarmArn"]}
-    for key in ("EvaluateLowSampleCountPercentile", "ThresholdMetricId"):
-        if key in properties:
-            _cloudwatch()._alarms[name][key] = properties[key]
+    alarms.complete(_cloudwatch()._alarms[name], properties)
     return single
 
 
 def _create_metric(logical_id: str, properties: Properties, stack_name: str) -> Made:
     name = properties.get("AlarmName") or _cfn()._physical_name(stack_name, logical_id, max_len=255)
-    return _put_metric(name, properties)
+    return put_metric_alarm(name, properties)
 
 
 def _update_metric(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
     del old, stack_name
-    return _put_metric(physical_id, new)
+    return put_metric_alarm(physical_id, new)
 
 
 def _put(name: str, properties: Properties) -> Made:

@@ -1,0 +1,3 @@
+from tests.localcloud.ecs.conftest import cloud
+
+__all__ = ["cloud"]
