@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import alerts, autoscaling, certificates, emulator, registry, speed, stacks
+from localcloud import alerts, certificates, emulator, registry, scaling, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store
@@ -89,9 +89,9 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
     emulator.module("app")._MAIN_LOOP = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         saver = Saver(state.emulator)
-        autoscaling.STORE.load(saver.add("application-autoscaling", autoscaling.STORE.state))
-        alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
         store.STORE.load(saver.add("metrics", store.STORE.state))
+        scaling.STORE.load(saver.add("application-autoscaling", scaling.STORE.state))
+        alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         parts = beside()
@@ -121,7 +121,7 @@ def beside() -> tuple[Any, ...]:
     from localcloud import balancer, ecs
     from localcloud.metrics import control as metrics
 
-    return (alerts, balancer, metrics, ecs)
+    return (alerts, balancer, metrics, ecs, scaling)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -157,7 +157,7 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": await asyncio.to_thread(alerts.certificate)})
             return
-        if _target(scope).startswith(autoscaling.TARGET_PREFIX):
+        if _target(scope).startswith(scaling.TARGET_PREFIX):
             await _autoscaling(scope, receive, send, saver)
             return
         seen = bytearray()
@@ -206,7 +206,8 @@ async def _autoscaling(scope: Scope, receive: Receive, send: Send, saver: Saver)
     responses = emulator.module("core.responses")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     responses.set_request_region(emulator.module("core.router").extract_region(headers))
-    status, result = autoscaling.handle(_target(scope), bytes(body))
+    status, result = scaling.handle(_target(scope), bytes(body))
+    scaling.kick()
     await saver.flush()
     await answer(send, status, result)
 

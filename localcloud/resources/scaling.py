@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from localcloud import autoscaling
 from localcloud.resources.base import Made, Properties, Provisioner
+from localcloud.scaling import api
 
 _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
@@ -11,13 +11,13 @@ _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 def _register(properties: Properties) -> Made:
     key = {name: properties[name] for name in _TARGET}
     actions = properties.get("ScheduledActions") or []
-    autoscaling.register_scalable_target({k: v for k, v in properties.items() if k != "ScheduledActions"})
+    api.register_scalable_target({k: v for k, v in properties.items() if k != "ScheduledActions"})
     wanted = {action["ScheduledActionName"] for action in actions}
-    kept = autoscaling.describe_scheduled_actions(key)["ScheduledActions"]
+    kept = api.describe_scheduled_actions(key)["ScheduledActions"]
     for name in {action["ScheduledActionName"] for action in kept} - wanted:
-        autoscaling.delete_scheduled_action({**key, "ScheduledActionName": name})
+        api.delete_scheduled_action({**key, "ScheduledActionName": name})
     for action in actions:
-        autoscaling.put_scheduled_action({**key, **action})
+        api.put_scheduled_action({**key, **action})
     # What `Ref` gives: "service/cluster/name|ecs:service:DesiredCount|ecs".
     target = "|".join(
         str(properties[name]) for name in ("ResourceId", "ScalableDimension", "ServiceNamespace")
@@ -39,8 +39,8 @@ def _delete_target(physical_id: str, properties: Properties) -> None:
     resource, dimension, namespace = physical_id.split("|")
     del properties
     request = {"ServiceNamespace": namespace, "ResourceId": resource, "ScalableDimension": dimension}
-    if autoscaling.describe_scalable_targets({**request, "ResourceIds": [resource]})["ScalableTargets"]:
-        autoscaling.deregister_scalable_target(request)
+    if api.describe_scalable_targets({**request, "ResourceIds": [resource]})["ScalableTargets"]:
+        api.deregister_scalable_target(request)
 
 
 def _policy(properties: Properties) -> dict[str, object]:
@@ -53,7 +53,7 @@ def _policy(properties: Properties) -> dict[str, object]:
 
 
 def _put(properties: Properties) -> Made:
-    arn = autoscaling.put_scaling_policy(_policy(properties))["PolicyARN"]
+    arn = api.put_scaling_policy(_policy(properties))["PolicyARN"]
     return arn, {"Arn": arn}
 
 
@@ -69,9 +69,9 @@ def _update_policy(physical_id: str, old: Properties, new: Properties, stack_nam
 
 def _delete_policy(physical_id: str, properties: Properties) -> None:
     request = _policy(properties)
-    found = autoscaling.describe_scaling_policies({**request, "PolicyNames": [request["PolicyName"]]})
+    found = api.describe_scaling_policies({**request, "PolicyNames": [request["PolicyName"]]})
     if any(policy["PolicyARN"] == physical_id for policy in found["ScalingPolicies"]):
-        autoscaling.delete_scaling_policy(request)
+        api.delete_scaling_policy(request)
 
 
 PROVISIONERS = {

@@ -1,0 +1,10 @@
+"""Application Auto Scaling: services of ECS follow their metrics and schedules.
+
+`install`, `start` and `stop` belong to the loop that acts; `api` answers requests and keeps the records.
+"""
+
+from localcloud.scaling.api import TARGET_PREFIX, handle
+from localcloud.scaling.control import install, kick, start, stop, sweep
+from localcloud.scaling.records import STORE
+
+__all__ = ["STORE", "TARGET_PREFIX", "handle", "install", "kick", "start", "stop", "sweep"]

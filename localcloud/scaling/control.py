@@ -1,0 +1,165 @@
+"""The running half of Application Auto Scaling: one loop that sleeps until something is due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from localcloud import emulator, speed
+from localcloud.scaling import activities, deciding, schedule, targets
+from localcloud.scaling.records import STORE, Record, where
+
+log = logging.getLogger("localcloud.scaling")
+
+#: How soon a service that follows a new count is looked at again, in real seconds.
+_SETTLE_SECONDS = 0.5
+
+
+class Scaler:
+    """Acts on alarms as they change and each minute that they last, and on schedules when they are due."""
+
+    def __init__(self, changed: Callable[..., None]) -> None:
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._alarmed: set[str] = set()
+        #: When each target's alarms are acted on the next time: an action repeats each minute, as on AWS.
+        self._next: dict[str, float] = {}
+
+    def kick(self) -> None:
+        """Alarms, targets, policies or schedules changed: look again. Any thread."""
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    def on_alarm(self, alarm: Record, old: str, new: str, reason: str) -> None:
+        """An alarm changed its state; called with its account and region set."""
+        del old, new, reason
+        actions = {*(alarm.get("AlarmActions") or []), *(alarm.get("OKActions") or []),
+                   *(alarm.get("InsufficientDataActions") or [])}  # fmt: skip
+        for name, policy in STORE.policies.items():
+            if policy["PolicyARN"] in actions:
+                self._alarmed.add(name.rpartition("|")[0])
+                self.kick()
+
+    async def run(self) -> None:
+        """Look at what is due, then sleep until more is; until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._step())
+            self._wake.clear()
+            # Alarms come in bursts, and the largest wish counts.
+            await asyncio.sleep(0.02)
+
+    def _step(self) -> float | None:
+        """Do what is due; the seconds until more may be, None when nothing will be."""
+        waits = []
+        for key, target in list(STORE.targets.items()):
+            with emulator.module("core.responses").request_scope(*where(target)):
+                try:
+                    waits += self._target(key, target)
+                except Exception:
+                    # One bad target must not hold up the others.
+                    log.exception("scalable target %s", key)
+        self._next = {key: at for key, at in self._next.items() if key in STORE.targets}
+        self._alarmed.clear()
+        return max(0.02, min(waits)) if waits else None
+
+    def _target(self, key: str, target: Record) -> list[float]:
+        waits = []
+        before = [activity["ActivityId"] for activity in STORE.activities.get(key, [])[:1]]
+        settled = activities.settle(key, targets.service(target))
+        due = _run_schedule(key, target)
+        if due is not None:
+            waits.append((due - schedule.now()) / speed.factor())
+        if any(True for _ in STORE.of_target(STORE.policies, key)):
+            if key in self._alarmed or time.monotonic() >= self._next.get(key, 0.0):
+                self._next[key] = time.monotonic() + speed.minutes(1)
+                deciding.act(key)
+            waits.append(self._next[key] - time.monotonic())
+        kept = STORE.activities.get(key, [])
+        if any(activity["StatusCode"] == "InProgress" for activity in kept):
+            waits.append(_SETTLE_SECONDS)
+        if settled or before != [activity["ActivityId"] for activity in kept[:1]]:
+            self._changed()
+        return waits
+
+
+def _run_schedule(key: str, target: Record) -> float | None:
+    """Run the target's scheduled actions that are due; when the next will be, on the schedule's clock.
+
+    Of what was due while the local cloud was down, only the last time of each action counts.
+    """
+    now = schedule.now()
+    actions = STORE.of_target(STORE.actions, key).values()
+    due = [
+        (at, action)
+        for action in actions
+        if (at := schedule.last_due(action, action["_from"], now)) is not None
+    ]
+    for _, action in sorted(due, key=lambda found: (found[0], found[1]["ScheduledActionName"])):
+        _run(key, target, action)
+        action["_from"] = now
+    coming = [at for action in actions if (at := schedule.next_due(action, action["_from"])) is not None]
+    return min(coming, default=None)
+
+
+def _run(key: str, target: Record, action: Record) -> None:
+    if target["SuspendedState"]["ScheduledScalingSuspended"]:
+        return
+    wanted, name = action["ScalableTargetAction"], action["ScheduledActionName"]
+    least = int(wanted.get("MinCapacity", target["MinCapacity"]))
+    most = int(wanted.get("MaxCapacity", target["MaxCapacity"]))
+    if least > most:
+        what = f"Setting min capacity to {least} and max capacity to {most}"
+        cause = f"scheduled action name {name} was triggered"
+        activities.failed(key, what, cause, "Maximum capacity cannot be less than minimum capacity")
+        return
+    target.update(MinCapacity=least, MaxCapacity=most)
+    activities.bounds(key, name, least, most)
+    targets.bring_within(key, target)
+
+
+_scaler: Scaler | None = None
+_running: asyncio.Task[None] | None = None
+
+
+def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[..., None]) -> None:
+    """Prepare; on the event loop. `changed()` is called after something was scaled."""
+    del state_dir, gateway_url, cloud_id
+    global _scaler
+    _scaler = Scaler(changed)
+
+
+async def start() -> None:
+    """Begin to scale, with what was saved; what was due meanwhile is due now."""
+    global _running
+    if _scaler is None:
+        raise RuntimeError("scaling.install comes first")
+    for action in STORE.actions.values():
+        # The schedule's clock may have been ahead of the real time that it begins at again.
+        for name in ("_base", "_from"):
+            action[name] = min(action.get(name, schedule.now()), schedule.now())
+    _running = asyncio.create_task(_scaler.run(), name="scaling")
+
+
+async def stop() -> None:
+    """End the loop; nothing scales any more."""
+    global _scaler, _running
+    if _running is not None:
+        _running.cancel()
+        await asyncio.gather(_running, return_exceptions=True)
+    _scaler = _running = None
+
+
+def sweep(state_dir: Path, cloud_id: str) -> None:
+    """Scaling leaves nothing behind."""
+    del state_dir, cloud_id
+
+
+def kick() -> None:
+    """The API changed something."""
+    if _scaler is not None:
+        _scaler.kick()
