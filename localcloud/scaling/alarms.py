@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from localcloud import emulator
+from localcloud import emulator, metrics
 from localcloud.resources.base import call
 from localcloud.resources.cloudwatch import put_metric_alarm
 from localcloud.scaling.records import Record, ScalingError
@@ -151,10 +151,10 @@ def firing(policy: Record) -> list[Record]:
 def values(alarm: Record) -> list[float]:
     """What the alarm measured in its evaluation periods, the oldest first, missing ones left out.
 
-    An alarm that was put into its state by hand and has measured nothing counts as standing at its threshold.
+    Without any, what SetAlarmState said it measured; without that, it counts as standing at its threshold.
     """
-    found: list[float | None] = []
-    if reason := alarm.get("StateReasonData"):
+    found = metrics.recent(alarm)
+    if not any(value is not None for value in found) and (reason := alarm.get("StateReasonData")):
         known = json.loads(reason) if isinstance(reason, str) else reason
         found = list(known.get("recentDatapoints") or []) if isinstance(known, dict) else []
     return [float(value) for value in found if value is not None] or [float(alarm.get("Threshold") or 0)]

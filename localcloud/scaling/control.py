@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from localcloud import emulator, speed
+from localcloud import emulator, metrics, speed
 from localcloud.scaling import activities, deciding, schedule, targets
 from localcloud.scaling.records import STORE, Record, where
 
@@ -131,6 +131,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     del state_dir, gateway_url, cloud_id
     global _scaler
     _scaler = Scaler(changed)
+    metrics.subscribe(_scaler.on_alarm)
 
 
 async def start() -> None:

@@ -61,9 +61,11 @@ def _wish(key: str, name: str, policy: Record, alarm: Record, current: int) -> W
         return Wish(name, cause, capacity, tracking=True)
     aggregate = {"Minimum": min, "Maximum": max}.get(config.get("MetricAggregationType") or "Average")
     value = aggregate(measured) if aggregate else sum(measured) / len(measured)
-    adjustment = arithmetic.step_adjustment(
-        config["StepAdjustments"], value - float(alarm["Threshold"]), alarm["ComparisonOperator"] in _ABOVE
-    )
+    breach, above = value - float(alarm["Threshold"]), alarm["ComparisonOperator"] in _ABOVE
+    if alarm["StateValue"] == "ALARM":
+        # SetAlarmState, and datapoints of which only some breach, can leave the value on the other side.
+        breach = max(breach, 0.0) if above else min(breach, 0.0)
+    adjustment = arithmetic.step_adjustment(config["StepAdjustments"], breach, above)
     if adjustment is None:
         return None
     how = str(config["AdjustmentType"]), adjustment, int(config.get("MinAdjustmentMagnitude") or 0)
