@@ -118,7 +118,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.sqs": ("_queue_by_arn",),
     "services.dynamodb": ("_tables", "_update_continuous_backups", "_update_table", "_update_ttl"),
-    "services.s3": ("_buckets",),
+    "services.s3": ("_buckets", "_put_object"),
     "services.secretsmanager": ("_secrets",),
     "services.iam": ("_create_oidc_provider", "_delete_oidc_provider", "_oidc_providers", "_roles"),
     "services.waf": (

@@ -17,12 +17,13 @@ from typing import Any
 
 from localcloud import emulator
 from localcloud.balancer import records, tls, weights
+from localcloud.balancer.accesslog import AccessLog
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
 from localcloud.balancer.proxy import Listener
 from localcloud.balancer.sockets import BACKLOG, bind
 from localcloud.balancer.targets import REASONS, Group
-from localcloud.balancer.webacl import Judge
+from localcloud.balancer.webacl import Guard, WebAclLog
 
 log = logging.getLogger("localcloud.balancer")
 
@@ -43,7 +44,7 @@ class _Running:
 class Balancer:
     """All listeners and target groups of this local cloud. Lives on the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrote: Callable[[], None]) -> None:
         self._observers: list[Callable[[], None]] = []
         #: Why a listener has no socket, by its ARN.
         self._problems: dict[str, str] = {}
@@ -52,7 +53,10 @@ class Balancer:
         self._thread = threading.get_ident()
         self._running: dict[str, _Running] = {}
         self._groups: dict[str, Group] = {}
-        self._judge = Judge(records.ip_set)
+        self._access_log = AccessLog()
+        self._web_acl_log = WebAclLog(wrote)
+        #: Judges requests, and keeps samples of them.
+        self.web_acls = Guard(records.ip_set, self._web_acl_log)
         self._watch: asyncio.Task[None] | None = None
         self.closing = False
 
@@ -121,7 +125,11 @@ class Balancer:
         if self._running.get(arn) is not running:
             return
         running.listener = Listener(
-            lambda: records.listener_settings(arn), self.group, lambda: records.guard(arn), self._judge
+            lambda: records.listener_settings(arn),
+            self.group,
+            lambda: records.guard(arn),
+            self.web_acls,
+            self._access_log.ended,
         )
         secure = running.protocol == "HTTPS"
         context = tls.listening_context(lambda: records.listener(arn)) if secure else None
@@ -260,6 +268,8 @@ class Balancer:
             self._close(running)
         for group in self._groups.values():
             group.close()
+        self._web_acl_log.flush()
+        await self._access_log.stop()
         self._running.clear()
         self._groups.clear()
 
@@ -274,17 +284,17 @@ def current() -> Balancer:
     return _current
 
 
-def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None]) -> None:
+def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[..., None]) -> None:
     """Take MiniStack's load balancers over; on the event loop, before the saved state is loaded.
 
     `changed` is called whenever the records changed by themselves.
     """
-    del state_dir, gateway_url, cloud_id, changed
+    del state_dir, gateway_url, cloud_id
     global _current
     alb = records.alb()
     responses = emulator.module("core.responses")
     base = responses.AccountRegionScopedDict
-    balancer = _current = Balancer()
+    balancer = _current = Balancer(lambda: changed(slow=True))
 
     class Listeners(base):  # type: ignore[misc, valid-type]
         __slots__ = ()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 
 from localcloud.balancer.answers import answer
+from localcloud.balancer.body import Body, BodyError
 from localcloud.balancer.http import (
     HEAD_LIMIT,
     PIECE,
@@ -18,10 +18,12 @@ from localcloud.balancer.http import (
     render,
 )
 from localcloud.balancer.pool import Connection
-from localcloud.balancer.routing import Settings
 from localcloud.balancer.targets import Group, Target
 from localcloud.balancer.tls import TARGET_CONTEXT
+from localcloud.balancer.tracing import traced
 from localcloud.balancer.tunnel import tunnel
+from localcloud.balancer.turn import Turn
+from localcloud.metrics import counters
 
 #: Requests that may be sent twice without harm (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -36,52 +38,49 @@ class _BadAnswerError(Exception):
     """The target's answer is no HTTP."""
 
 
-class _ClientError(Exception):
-    """The client's body cannot be had; `status` is what it is told."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class Exchange:
     """One request forwarded, and its answer."""
 
     def __init__(
         self,
+        turn: Turn,
         head: Head,
-        length: int,
+        body: Body,
         keep: bool,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        settings: Settings,
     ) -> None:
-        self.head, self.length, self.keep = head, length, keep
-        self.reader, self.writer, self.settings = reader, writer, settings
+        self.turn, self.head, self.body, self.keep = turn, head, body, keep
+        self.reader, self.writer, self.settings = reader, writer, turn.settings
         self.is_head = head.first[0] == b"HEAD"
         self.upgrade = b"upgrade" in head.tokens(b"connection") and head.get(b"upgrade") is not None
-        self.uploaded = length == 0
+        self.uploaded = body.complete
         self.answered = False
-        #: The body, where all of it had come before the request was sent on.
-        self.body = b""
 
     async def run(self, group: Group | None) -> bool:
         """Forward to the group; returns whether the client's connection can take another request."""
         tried: set[Target] = set()
-        await self._take_body()
+        await self.body.take_arrived()
+        # A body that has come already goes out with the head, and can be sent again.
+        self.uploaded = self.body.complete
+        problem = 503
         replayable = self.uploaded and self.head.first[0] in _IDEMPOTENT
         use_pool = True
         while True:
             target = group.pick(tried) if group else None
             if target is None:
-                return await self._fail(502 if tried else 503)
+                return await self._fail(problem)
             # Counted before the first await: a target that leaves now waits for this request.
             target.in_flight += 1
+            self.turn.target = (target.id, target.port)
             try:
                 pooled = target.idle.take(young=not replayable) if use_pool else None
                 try:
                     connection = pooled or await self._connect(target)
-                except (OSError, TimeoutError):
+                except OSError as exc:
+                    # As documented: 504 where the connection timed out, 502 where it was refused.
+                    problem = 504 if isinstance(exc, TimeoutError) else 502
+                    counters.target_connection_error(self.settings.load_balancer, self.turn.group, target.id)
                     tried.add(target)
                     continue
                 try:
@@ -95,7 +94,7 @@ class Exchange:
                 except _BadAnswerError:
                     connection[1].close()
                     return await self._fail(502)
-                except _ClientError as exc:
+                except BodyError as exc:
                     connection[1].close()
                     return await self._fail(exc.status)
                 except TimeoutError:
@@ -107,18 +106,11 @@ class Exchange:
             finally:
                 target.in_flight -= 1
 
-    async def _take_body(self) -> None:
-        """A body that has come already goes out with the head, and can be sent again."""
-        held = len(self.reader._buffer)  # type: ignore[attr-defined]
-        if 0 < self.length <= min(held, PIECE):
-            self.body = await self.reader.readexactly(self.length)
-            self.uploaded = True
-
     async def _fail(self, status: int) -> bool:
         if self.answered:
             return False
         keep = self.keep and self.uploaded
-        await answer(self.writer, status, keep, self.settings, self.is_head)
+        await answer(self.writer, self.turn, status, keep)
         return keep
 
     async def _connect(self, target: Target) -> Connection:
@@ -136,25 +128,28 @@ class Exchange:
                 forwarded.append(value)
             elif lower == b"x-amzn-trace-id":
                 trace = value
-            elif lower in (b"x-forwarded-proto", b"x-forwarded-port", b"content-length") or (
-                settings.drop_invalid_headers and not name.replace(b"-", b"").isalnum()
+            elif (
+                lower in (b"x-forwarded-proto", b"x-forwarded-port", b"content-length")
+                or (lower == b"expect" and self.body.invited)
+                or (settings.drop_invalid_headers and not name.replace(b"-", b"").isalnum())
             ):
                 continue
             else:
                 headers.append((name, value))
         peer = self.writer.get_extra_info("peername")
         forwarded.append(str(peer[0] if peer else "127.0.0.1").encode())
-        root = b"1-%08x-%b" % (int(time.time()), secrets.token_hex(12).encode())
+        trace = traced(trace)
+        self.turn.trace = trace.decode("latin-1")
         headers += [
             (b"X-Forwarded-For", b", ".join(forwarded)),
             (b"X-Forwarded-Proto", settings.protocol.lower().encode()),
             (b"X-Forwarded-Port", b"%d" % settings.port),
-            (b"X-Amzn-Trace-Id", b"Self=%b;%b" % (root, trace) if trace else b"Root=" + root),
+            (b"X-Amzn-Trace-Id", trace),
         ]
-        if self.length == -1:
+        if self.body.length == -1:
             headers.append((b"Transfer-Encoding", b"chunked"))
         elif self.head.get(b"content-length") is not None:
-            headers.append((b"Content-Length", b"%d" % self.length))
+            headers.append((b"Content-Length", b"%d" % self.body.length))
         if self.upgrade:
             headers += [(b"Connection", b"upgrade"), (b"Upgrade", self.head.get(b"upgrade") or b"")]
         else:
@@ -163,7 +158,10 @@ class Exchange:
 
     async def _exchange(self, target: Target, connection: Connection) -> bool:
         reader, writer = connection
-        writer.write(self._request_head() + self.body)
+        self.turn.forwarded = time.perf_counter()
+        writer.write(
+            self._request_head() + (self._framed(self.body.seen, last=True) if self.uploaded else b"")
+        )
         upload: asyncio.Task[None] | None = None
         if not self.uploaded:
             upload = asyncio.get_running_loop().create_task(self._upload(writer))
@@ -171,7 +169,11 @@ class Exchange:
             head = await self._answer_head(reader, upload)
             if head.first[1] == b"101" and self.upgrade:
                 self._upgraded(head)
-                await tunnel((self.reader, self.writer), connection, self.settings.idle_seconds)
+                sent, received = await tunnel(
+                    (self.reader, self.writer), connection, self.settings.idle_seconds
+                )
+                self.turn.received += sent
+                self.turn.sent += received
                 return False
             reusable = await self._relay(head, reader)
             if upload and not upload.done():
@@ -188,24 +190,19 @@ class Exchange:
         return self.keep
 
     async def _upload(self, writer: asyncio.StreamWriter) -> None:
-        """Raises _ClientError; ConnectionError or TimeoutError when it is the target that takes no more."""
-        pieces = read_body(self.reader, self.length).__aiter__()
-        while True:
-            try:
-                async with asyncio.timeout(self.settings.idle_seconds):
-                    piece = await anext(pieces, None)
-            except TimeoutError as exc:
-                raise _ClientError(408) from exc
-            except (BadMessageError, ConnectionError) as exc:
-                raise _ClientError(400) from exc
-            if piece is None:
-                break
-            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.length == -1 else piece)
+        """Raises BodyError; ConnectionError or TimeoutError when it is the target that takes no more."""
+        async for piece in self.body.rest():
+            writer.write(self._framed(piece))
             async with asyncio.timeout(self.settings.idle_seconds):
                 await writer.drain()
-        if self.length == -1:
-            writer.write(b"0\r\n\r\n")
+        writer.write(self._framed(b"", last=True))
         self.uploaded = True
+
+    def _framed(self, piece: bytes, last: bool = False) -> bytes:
+        """A piece of the body as it goes out."""
+        if self.body.length != -1:
+            return piece
+        return (b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"") + (b"0\r\n\r\n" if last else b"")
 
     async def _answer_head(self, reader: asyncio.StreamReader, upload: asyncio.Task[None] | None) -> Head:
         """The final answer's head; interim ones (100, 103) are passed on."""
@@ -219,7 +216,7 @@ class Exchange:
             if head is None:
                 raise _TargetClosedError
             if head.first[1].startswith(b"1") and head.first[1] != b"101":
-                if self.head.first[2] == b"HTTP/1.1":
+                if self.head.first[2] == b"HTTP/1.1" and not self.body.invited:
                     self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), head.end_to_end()))
                 continue
             return head
@@ -235,7 +232,7 @@ class Exchange:
             await asyncio.wait({upload, reading}, return_when=asyncio.FIRST_COMPLETED)
             seconds = self.settings.idle_seconds
             if upload.done() and not reading.done() and (problem := upload.exception()):
-                if isinstance(problem, _ClientError):
+                if isinstance(problem, BodyError):
                     raise problem
                 # The target reads no more: it may have said why.
                 seconds = 1.0
@@ -262,12 +259,13 @@ class Exchange:
             headers.append((b"Transfer-Encoding", b"chunked"))
         self.keep = self.keep and self.uploaded
         headers.append((b"Connection", b"keep-alive" if self.keep else b"close"))
-        self.answered = True
+        self._answer(status)
         first = render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers)
         if not empty and length and 0 < length <= min(len(reader._buffer), PIECE):  # type: ignore[attr-defined]
             # All of a small body is there: one write for everything.
             first += await reader.readexactly(length)
             empty = True
+        self.turn.sent += len(first)
         self.writer.write(first)
         if empty and not self.writer.transport.get_write_buffer_size():
             return reusable
@@ -279,10 +277,22 @@ class Exchange:
                 piece = None if empty else await anext(pieces, None)
             if piece is None:
                 break
-            self.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            piece = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
+            self.turn.sent += len(piece)
+            self.writer.write(piece)
         if chunked:
             self.writer.write(b"0\r\n\r\n")
         return reusable
+
+    def _answer(self, status: bytes) -> None:
+        """Note that the target has answered, and with what."""
+        self.answered = True
+        self.turn.target_status = status.decode()
+        if self.writer.is_closing():
+            # AWS's word for a client that is gone before it had its answer.
+            self.turn.answer(460)
+        else:
+            self.turn.answer(int(status), from_target=True)
 
     def _answer_headers(self, head: Head) -> Headers:
         """The target's fields, with what the listener's attributes put in their place or take away."""
@@ -299,5 +309,8 @@ class Exchange:
             (b"Connection", b"upgrade"),
             (b"Upgrade", head.get(b"upgrade") or b""),
         ]
-        self.answered = True
-        self.writer.write(render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers))
+        self._answer(head.first[1])
+        self.turn.upgraded = True
+        first = render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers)
+        self.turn.sent += len(first)
+        self.writer.write(first)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 #: A header section may be this long; AWS's limit for a load balancer is the same.
 HEAD_LIMIT = 64 * 1024
+#: The same for the request line, and for one field.
+LINE_LIMIT = 16 * 1024
 #: How much of a body is held in memory at once.
 PIECE = 64 * 1024
 
@@ -26,7 +28,14 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class BadMessageError(ValueError):
-    """The peer sent what is not HTTP/1.1, or what could be read in two ways."""
+    """The peer sent what is not HTTP/1.1, or what could be read in two ways.
+
+    `reason` is AWS's word for it in access logs, `status` what a client is told.
+    """
+
+    def __init__(self, text: str, reason: str = "-", status: int = 400) -> None:
+        super().__init__(text)
+        self.reason, self.status = reason, status
 
 
 @dataclass(slots=True)
@@ -35,6 +44,8 @@ class Head:
 
     first: tuple[bytes, bytes, bytes]
     headers: Headers
+    #: Bytes of the head as it came.
+    size: int = 0
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of the field `name` (lower case)."""
@@ -66,13 +77,21 @@ class Head:
         encodings = self.tokens(b"transfer-encoding")
         lengths = {value for key, value in self.headers if key.lower() == b"content-length"}
         if encodings:
-            if encodings != [b"chunked"] or lengths:
-                raise BadMessageError("Transfer-Encoding is not just chunked, or comes with Content-Length")
+            if lengths:
+                raise BadMessageError("Transfer-Encoding comes with Content-Length", "BothTeClPresent")
+            if encodings.count(b"chunked") > 1:
+                raise BadMessageError(
+                    "Transfer-Encoding says chunked twice", "MultipleTransferEncodingChunked"
+                )
+            if encodings != [b"chunked"]:
+                raise BadMessageError("Transfer-Encoding is not just chunked", "BadTransferEncoding", 501)
             return -1
         if not lengths:
             return None
-        if len(lengths) > 1 or not (text := lengths.pop()).isdigit():
-            raise BadMessageError("Content-Length is not one number")
+        if len(lengths) > 1:
+            raise BadMessageError("there are several values of Content-Length", "MultipleContentLength")
+        if not (text := lengths.pop()).isdigit():
+            raise BadMessageError("Content-Length is not a number", "BadContentLength")
         return int(text)
 
 
@@ -111,15 +130,17 @@ async def read_head(reader: asyncio.StreamReader, response: bool = False) -> Hea
         or not _TOKEN.match(parts[0])
         or not _TARGET.match(parts[1])
     ):
-        raise BadMessageError("not an HTTP/1 request")
+        raise BadMessageError("not an HTTP/1 request", "BadUri" if len(parts) == 3 else "BadMethod")
+    if not response and len(raw) > LINE_LIMIT and max(map(len, lines)) > LINE_LIMIT:
+        raise BadMessageError("request line or header field too long")
     headers: Headers = []
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
         value = value.strip(b" \t")
         if not colon or not _TOKEN.match(name) or not _VALUE.match(value):
-            raise BadMessageError("malformed header field")
+            raise BadMessageError("malformed header field", "BadHeader")
         headers.append((name, value))
-    return Head((parts[0], parts[1], parts[2]), headers)
+    return Head((parts[0], parts[1], parts[2]), headers, len(raw))
 
 
 async def read_body(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:

@@ -9,31 +9,38 @@ from contextlib import suppress
 from typing import Any
 
 from localcloud.balancer.answers import act, answer
+from localcloud.balancer.body import Body, BodyError
 from localcloud.balancer.exchange import Exchange
 from localcloud.balancer.http import PIECE, BadMessageError, Head, read_head
-from localcloud.balancer.routing import Settings, actions_for, target_group
+from localcloud.balancer.routing import Settings, rule_for, target_group
 from localcloud.balancer.targets import Group
-from localcloud.balancer.webacl import Judge
+from localcloud.balancer.turn import Turn
+from localcloud.balancer.webacl import BODY_LIMIT, Guard, Refusal, Request, reads_bodies
+from localcloud.metrics import counters
 
 log = logging.getLogger("localcloud.balancer")
 
 _LINGER_SECONDS = 2.0
+#: More addresses in X-Forwarded-For are refused, as on AWS.
+_MOST_FORWARDED = 30
 
 
 class Listener:
-    """Serves the connections of one listener's socket."""
+    """Serves the connections of one listener's socket; `ended` gets every request that was answered."""
 
     def __init__(
         self,
         settings: Callable[[], Settings | None],
         group: Callable[[str], Group | None],
         web_acl: Callable[[], dict[str, Any] | None],
-        judge: Judge,
+        guard: Guard,
+        ended: Callable[[Turn], None] = Turn.count,
     ) -> None:
         self._settings = settings
         self._group = group
         self._web_acl = web_acl
-        self._judge = judge
+        self._guard = guard
+        self._ended = ended
         self._connections: set[asyncio.Task[None]] = set()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,23 +55,26 @@ class Listener:
             task.cancel()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        balancer = ""
         try:
-            settings = self._settings()
+            if settings := self._settings():
+                balancer = settings.load_balancer
+                counters.connection(balancer, opened=True)
             while settings is not None:
                 try:
                     async with asyncio.timeout(settings.idle_seconds):
                         head = await read_head(reader)
                 except TimeoutError:
                     return
-                except BadMessageError:
-                    await answer(writer, 400, False, settings, False)
+                except BadMessageError as exc:
+                    await self._turn(exc, reader, writer, settings)
                     return
                 # They may have changed while the connection was idle.
                 settings = self._settings()
                 if head is None or settings is None:
                     return
-                if not await self._request(head, reader, writer, settings):
-                    if head.length():
+                if not await self._turn(head, reader, writer, settings):
+                    if (head.get(b"content-length") or b"0") != b"0" or head.get(b"transfer-encoding"):
                         await _linger(reader, writer)
                     return
         except (ConnectionError, BadMessageError, TimeoutError):
@@ -74,40 +84,111 @@ class Listener:
         except Exception:
             log.exception("a request could not be handled")
         finally:
+            if balancer:
+                counters.connection(balancer, opened=False)
             writer.close()
 
-    async def _request(
-        self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, settings: Settings
+    async def _turn(
+        self,
+        head: Head | BadMessageError,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        settings: Settings,
     ) -> bool:
-        """Handle one request; returns whether the connection can take another."""
-        method, target, version = head.first
-        is_head = method == b"HEAD"
-        host = (head.get(b"host") or b"").decode("latin-1")
+        """Handle one request and note it; returns whether the connection can take another.
+
+        `head` may also be why there is none.
+        """
+        peer, cipher = writer.get_extra_info("peername"), writer.get_extra_info("cipher")
+        client = (str(peer[0]), int(peer[1])) if peer else ("127.0.0.1", 0)
+        known = None if isinstance(head, BadMessageError) else head
+        turn = Turn(settings, client, known, cipher[:2] if cipher else None)
         try:
-            length = head.length() or 0
-            if version == b"HTTP/1.1" and sum(1 for name, _ in head.headers if name.lower() == b"host") != 1:
-                raise BadMessageError("not exactly one Host")
-        except BadMessageError:
-            await answer(writer, 400, False, settings, is_head)
+            if isinstance(head, BadMessageError):
+                raise head
+            return await self._request(turn, head, reader, writer)
+        except BadMessageError as exc:
+            if turn.status:
+                raise
+            if exc.reason != "-":
+                turn.classification = ("Ambiguous", exc.reason)
+            await answer(writer, turn, exc.status, keep=False)
             return False
+        finally:
+            if turn.status:
+                self._ended(turn)
+
+    async def _request(
+        self, turn: Turn, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Handle one request; returns whether the connection can take another. Raises BadMessageError."""
+        settings = turn.settings
+        _, target, version = head.first
+        length = _checked(head, settings.strictest)
         keep = b"close" not in head.tokens(b"connection") and version == b"HTTP/1.1"
-        peer = writer.get_extra_info("peername")
-        client = str(peer[0] if peer else "127.0.0.1")
-        acl = self._web_acl()
-        if acl is not None and (refusal := self._judge.refusal(acl, head, client)):
-            keep = keep and length == 0
-            await answer(writer, refusal.status, keep, settings, is_head, refusal.body, refusal.headers)
+        body = Body(reader, length, settings.idle_seconds)
+        try:
+            acl = self._web_acl()
+            if acl is not None and (refusal := await self._refusal(acl, turn, head, body, writer)):
+                keep = keep and body.complete
+                await answer(writer, turn, refusal.status, keep, refusal.body, refusal.headers)
+                return keep
+            rule = rule_for(settings.rules, head, turn.client[0])
+            turn.priority = "0" if rule.get("IsDefault") else str(rule.get("Priority", "-"))
+            action = (rule.get("Actions") or [{}])[-1]
+            if action:
+                turn.actions.append(action["Type"])
+            if action.get("Type") == "forward":
+                turn.group = target_group(action) or ""
+                group = self._group(turn.group) if turn.group else None
+                return await Exchange(turn, head, body, keep, reader, writer).run(group)
+            # Answered here; an unread body would be taken for the next request.
+            keep = keep and body.complete
+            host = (head.get(b"host") or b"").decode("latin-1")
+            await act(action, writer, turn, keep, target.decode("latin-1"), host)
             return keep
-        actions = actions_for(settings.rules, head, client)
-        action = actions[-1] if actions else {}
-        if action.get("Type") == "forward":
-            arn = target_group(action)
-            group = self._group(arn) if arn else None
-            return await Exchange(head, length, keep, reader, writer, settings).run(group)
-        # Answered here; an unread body would be taken for the next request.
-        keep = keep and length == 0
-        await act(action, writer, keep, settings, is_head, target.decode("latin-1"), host)
-        return keep
+        finally:
+            turn.received += head.size + body.received
+
+    async def _refusal(
+        self, acl: dict[str, Any], turn: Turn, head: Head, body: Body, writer: asyncio.StreamWriter
+    ) -> Refusal | None:
+        """Why the web ACL lets a request not pass, None when it does.
+
+        What it sees of a body is read first. Raises BadMessageError when that cannot be had.
+        """
+        turn.actions.append("waf")
+        if not body.complete and reads_bodies(acl):
+            if not body.arrived and b"100-continue" in head.tokens(b"expect"):
+                # The client waits for it before it sends what is to be looked at.
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                body.invited = True
+            try:
+                await body.peek(BODY_LIMIT)
+            except BodyError as exc:
+                raise BadMessageError("the body cannot be had", status=exc.status) from exc
+        seen = body.seen[:BODY_LIMIT]
+        oversize = len(body.seen) > BODY_LIMIT or not body.complete
+        source = turn.settings.load_balancer.split(":loadbalancer/")
+        account = source[0].rpartition(":")[2]
+        request = Request(head, turn.client[0], seen, oversize, f"{account}-{source[-1]}")
+        return self._guard.refusal(acl, request)
+
+
+def _checked(head: Head, strictest: bool) -> int:
+    """Length of a request's body; refuses what AWS refuses. Raises BadMessageError."""
+    method, _, version = head.first
+    length = head.length()
+    if version == b"HTTP/1.1" and sum(1 for name, _ in head.headers if name.lower() == b"host") != 1:
+        raise BadMessageError("not exactly one Host")
+    if method == b"TRACE":
+        raise BadMessageError("TRACE is not allowed", status=405)
+    if strictest and length is not None and method in (b"GET", b"HEAD"):
+        reason = "GetHeadZeroContentLength" if length == 0 else "UndefinedContentLengthSemantics"
+        raise BadMessageError("GET or HEAD says a length", reason)
+    if len(head.tokens(b"x-forwarded-for")) > _MOST_FORWARDED:
+        raise BadMessageError("too many addresses in X-Forwarded-For", status=463)
+    return length or 0
 
 
 async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -48,6 +48,12 @@ def listener_settings(arn: str) -> Settings | None:
         rules=rules,
         idle_seconds=float(of_lb.get("idle_timeout.timeout_seconds", 60)),
         drop_invalid_headers=of_lb.get("routing.http.drop_invalid_header_fields.enabled") == "true",
+        load_balancer=record["LoadBalancerArn"],
+        certificate=next(iter(record.get("Certificates") or ()), "-"),
+        access_logs=(of_lb.get("access_logs.s3.bucket", ""), of_lb.get("access_logs.s3.prefix", ""))
+        if of_lb.get("access_logs.s3.enabled") == "true"
+        else None,
+        strictest=of_lb.get("routing.http.desync_mitigation_mode") == "strictest",
         server_header=own.get("routing.http.response.server.enabled", "true") == "true",
         added_headers={
             name: own[key].encode()

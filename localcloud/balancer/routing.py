@@ -26,10 +26,17 @@ class Settings:
     server_header: bool
     #: What listener attributes put into every answer.
     added_headers: dict[bytes, bytes] = field(default_factory=dict)
+    #: ARN of the load balancer, and of the certificate it shows.
+    load_balancer: str = ""
+    certificate: str = "-"
+    #: Bucket and prefix of the access logs, None when there are none.
+    access_logs: tuple[str, str] | None = None
+    #: Whether requests that others might read in another way are refused, harmless ones too.
+    strictest: bool = False
 
 
-def actions_for(rules: list[Rule], head: Head, client: str) -> list[dict[str, Any]]:
-    """The actions of the first rule that matches a request from address `client`; the default rule does."""
+def rule_for(rules: list[Rule], head: Head, client: str) -> Rule:
+    """The first rule that matches a request from address `client`; the default rule does."""
     request = _Request(head, client)
 
     def order(rule: Rule) -> tuple[bool, int]:
@@ -38,9 +45,8 @@ def actions_for(rules: list[Rule], head: Head, client: str) -> list[dict[str, An
 
     for rule in sorted(rules, key=order):
         if rule.get("IsDefault") or all(request.meets(c) for c in rule.get("Conditions", [])):
-            actions: list[dict[str, Any]] = rule.get("Actions", [])
-            return actions
-    return []
+            return rule
+    return {}
 
 
 class _Request:

@@ -8,14 +8,19 @@ import time
 from localcloud.balancer.pool import Connection
 
 
-async def tunnel(client: Connection, target: Connection, idle_seconds: float) -> None:
-    """Copy until both sides have ended, one breaks off, or nothing came for `idle_seconds`."""
-    last = time.monotonic()
+async def tunnel(client: Connection, target: Connection, idle_seconds: float) -> tuple[int, int]:
+    """Copy until both sides have ended, one breaks off, or nothing came for `idle_seconds`.
 
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    Returns the bytes of the client and of the target.
+    """
+    last = time.monotonic()
+    copied = [0, 0]
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: int) -> None:
         nonlocal last
         while piece := await source.read(65536):
             last = time.monotonic()
+            copied[way] += len(piece)
             sink.write(piece)
             await sink.drain()
         if sink.can_write_eof():
@@ -25,8 +30,8 @@ async def tunnel(client: Connection, target: Connection, idle_seconds: float) ->
             sink.close()
 
     copies = {
-        asyncio.ensure_future(copy(client[0], target[1])),
-        asyncio.ensure_future(copy(target[0], client[1])),
+        asyncio.ensure_future(copy(client[0], target[1], 0)),
+        asyncio.ensure_future(copy(target[0], client[1], 1)),
     }
     try:
         while copies:
@@ -43,3 +48,4 @@ async def tunnel(client: Connection, target: Connection, idle_seconds: float) ->
             task.cancel()
         await asyncio.gather(*copies, return_exceptions=True)
         target[1].close()
+    return copied[0], copied[1]

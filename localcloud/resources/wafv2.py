@@ -7,7 +7,8 @@ import json
 from ipaddress import ip_network
 from typing import Any
 
-from localcloud import emulator
+from localcloud import balancer, emulator
+from localcloud.balancer.webacl import managed
 from localcloud.resources.base import Made, Properties, Provisioner, call
 
 #: Members of a web ACL that MiniStack's records leave out.
@@ -64,9 +65,21 @@ def _check_references(rules: Any) -> None:
             raise ValueError(f"AWS WAF couldn't find the resource {rules['ARN']}")
 
 
+def _check_overrides(rules: list[Properties]) -> None:
+    for rule in rules:
+        group = (rule.get("Statement") or {}).get("ManagedRuleGroupStatement") or {}
+        if unknown := managed.unknown_rules(group):
+            raise ValueError(
+                "Error reason: The parameter contains a name that is not valid., "
+                f"field: RULE_ACTION_OVERRIDES, parameter: {', '.join(unknown)} "
+                f"({group['Name']} has no such rule)"
+            )
+
+
 def _web_acl(properties: Properties) -> Properties:
     found: Properties = _as_in_the_api(properties)
     _check_references(found.get("Rules", []))
+    _check_overrides(found.get("Rules", []))
     return found
 
 
@@ -181,24 +194,63 @@ def _delete_logging(physical_id: str, properties: Properties) -> None:
 
 
 def install() -> None:
-    """Answer GetLoggingConfiguration, which MiniStack does not know."""
+    """Answer what MiniStack does not know, and check what it takes."""
     waf = _waf()
     handle = waf.handle_request
+    own = {
+        "GetLoggingConfiguration": _logging_configuration,
+        "GetSampledRequests": _sampled_requests,
+        "DescribeManagedRuleGroup": _managed_rule_group,
+    }
 
     async def handling(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        if headers.get("x-amz-target", "").endswith(".GetLoggingConfiguration"):
-            acl, error = waf._resolve_local_web_acl(json.loads(body)["ResourceArn"])
-            found = (acl or {}).get("LoggingConfiguration")
-            if error is None and found is not None:
-                return (
-                    200,
-                    {"Content-Type": "application/x-amz-json-1.1"},
-                    json.dumps({"LoggingConfiguration": found}).encode(),
-                )
-            return error or waf._waf_err("WAFNonexistentItemException", "there is no such configuration")
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if action in own:
+            found, error = own[action](json.loads(body))
+            return error or (200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(found).encode())
+        if action in ("CreateWebACL", "UpdateWebACL"):
+            try:
+                _check_overrides(json.loads(body).get("Rules") or [])
+            except ValueError as exc:
+                return waf._waf_err("WAFInvalidParameterException", str(exc))
         return await handle(method, path, headers, body, query)
 
     waf.handle_request = handling
+
+
+def _logging_configuration(given: Properties) -> tuple[Properties, Any]:
+    acl, error = _waf()._resolve_local_web_acl(given["ResourceArn"])
+    found = (acl or {}).get("LoggingConfiguration")
+    if error is None and found is None:
+        error = _waf()._waf_err("WAFNonexistentItemException", "there is no such configuration")
+    return {"LoggingConfiguration": found}, error
+
+
+def _sampled_requests(given: Properties) -> tuple[Properties, Any]:
+    _, error = _waf()._resolve_local_web_acl(given["WebAclArn"])
+    if error is not None:
+        return {}, error
+    window = given["TimeWindow"]
+    samples = balancer.current().web_acls.samples(
+        given["WebAclArn"], given["RuleMetricName"], float(window["StartTime"]), float(window["EndTime"])
+    )
+    shown = samples[: int(given["MaxItems"])]
+    return {"SampledRequests": shown, "PopulationSize": len(samples), "TimeWindow": window}, None
+
+
+def _managed_rule_group(given: Properties) -> tuple[Properties, Any]:
+    if not managed.known(given):
+        problem = f"The local cloud does not know the rules of {given['VendorName']} {given['Name']}."
+        return {}, _waf()._waf_err("WAFNonexistentItemException", problem)
+    word, rules = managed.GROUPS[given["Name"]]
+    space = f"awswaf:managed:aws:{word}:"
+    return {
+        "VersionName": "stand-in",
+        "Capacity": {managed.COMMON: 700, managed.BAD_INPUTS: 200}[given["Name"]],
+        "Rules": [{"Name": name, "Action": {"Block": {}}} for name in rules],
+        "LabelNamespace": space,
+        "AvailableLabels": [{"Name": f"{space}{label}"} for label, _ in rules.values()],
+    }, None
 
 
 # --- associations ---

@@ -12,7 +12,7 @@ from localcloud.balancer.proxy import Listener
 from localcloud.balancer.routing import Settings
 from localcloud.balancer.sockets import bind
 from localcloud.balancer.targets import Group
-from localcloud.balancer.webacl import Judge
+from localcloud.balancer.webacl import Guard
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GROUP = {
@@ -52,7 +52,7 @@ async def balanced(
         group.register("127.0.0.1", server.sockets[0].getsockname()[1])
     rules = [{"IsDefault": True, "Priority": "default", "Actions": actions or FORWARD}]
     listener = Listener(
-        lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group, lambda: acl, Judge(ip_sets)
+        lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group, lambda: acl, Guard(ip_sets)
     )
     front = await asyncio.start_server(listener.accept, sock=bind(0), limit=65536)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localcloud.balancer.http import Head
-from localcloud.balancer.routing import actions_for, redirect_location
+from localcloud.balancer.routing import redirect_location, rule_for
 from localcloud.balancer.targets import matches
 from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
 
@@ -150,10 +150,10 @@ def test_conditions_of_rules(condition: tuple[str, Any], matching: Head | None, 
         "Conditions": [{"Field": kind, "AnyConfig": {"Values": values}}],
     }
     if matching:
-        assert actions_for([rule], matching, "127.0.0.1") == [{}]
-    assert actions_for([rule], other, "127.0.0.1") == []
+        assert rule_for([rule], matching, "127.0.0.1")["Actions"] == [{}]
+    assert rule_for([rule], other, "127.0.0.1") == {}
     if kind == "source-ip":
-        assert actions_for([rule], other, "10.1.2.3") == [{}]
+        assert rule_for([rule], other, "10.1.2.3")["Actions"] == [{}]
 
 
 def test_a_header_condition_and_conditions_that_must_all_hold() -> None:
@@ -163,9 +163,9 @@ def test_a_header_condition_and_conditions_that_must_all_hold() -> None:
         {"Field": "path-pattern", "Values": ["/*"], "PathPatternConfig": {"Values": ["/*"]}},
     ]
     rules = [{"Priority": "2", "Actions": [{}], "Conditions": conditions}]
-    assert actions_for(rules, head("/", x_stage="TESTING"), "127.0.0.1") == [{}]
-    assert actions_for(rules, head("/", x_stage="live"), "127.0.0.1") == []
-    assert actions_for(rules, head("/"), "127.0.0.1") == []
+    assert rule_for(rules, head("/", x_stage="TESTING"), "127.0.0.1")["Actions"] == [{}]
+    assert rule_for(rules, head("/", x_stage="live"), "127.0.0.1") == {}
+    assert rule_for(rules, head("/"), "127.0.0.1") == {}
 
 
 def test_rules_redirects_and_matchers() -> None:
@@ -176,8 +176,8 @@ def test_rules_redirects_and_matchers() -> None:
             "Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}],
         },
     ]  # fmt: skip
-    assert actions_for(rules, head("/api/x?y"), "127.0.0.1") == [{"Type": "fixed-response"}]
-    assert actions_for(rules, head("/other"), "127.0.0.1") == [{"Type": "forward"}]
+    assert rule_for(rules, head("/api/x?y"), "127.0.0.1")["Actions"] == [{"Type": "fixed-response"}]
+    assert rule_for(rules, head("/other"), "127.0.0.1")["Actions"] == [{"Type": "forward"}]
     config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     assert redirect_location(config, "/a?b=1", "host:80", "HTTP", 80) == "https://host:443/a?b=1"
     assert matches("200,300-302", 301)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from localcloud.balancer.http import Head
-from localcloud.balancer.webacl import Judge
+from localcloud.balancer.webacl import Judge, Request
 from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
 
 SETS = {"near": ["127.0.0.0/8", "10.0.0.0/8"], "far": ["192.0.2.0/24"], "six": ["2001:db8::/32"]}
 NEAR, FAR, SIX = ({"IPSetReferenceStatement": {"ARN": name}} for name in ("near", "far", "six"))
-BODY = {"XssMatchStatement": {"FieldToMatch": {"Body": {}}, "TextTransformations": []}}
-MANAGED = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesCommonRuleSet"}}
+UNKNOWN = {"GeoMatchStatement": {"CountryCodes": ["DE"]}}
+FURTHER = {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesBotControlRuleSet"}}
 PLAIN = [{"Priority": 0, "Type": "NONE"}]
 
 
@@ -33,7 +33,7 @@ def status(web_acl: dict[str, Any], target: str = "/", client: str = "127.0.0.1"
     """What one request gets: 200 when it passes."""
     fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     head = Head((b"GET", target.encode(), b"HTTP/1.1"), fields)
-    refusal = Judge(SETS.__getitem__).refusal(web_acl, head, client)
+    refusal = Judge(SETS.__getitem__).judge(web_acl, Request(head, client)).refusal
     return refusal.status if refusal else 200
 
 
@@ -58,10 +58,10 @@ def text(wanted: str, where: str) -> dict[str, str]:
         ({"NotStatement": {"Statement": {"OrStatement": {"Statements": [FAR, SIX]}}}}, True),
         ({"AndStatement": {"Statements": [NEAR, {"NotStatement": {"Statement": FAR}}]}}, True),
         # What cannot be told is neither true nor, turned round, true.
-        (BODY, False), ({"NotStatement": {"Statement": BODY}}, False), (MANAGED, False),
-        ({"OrStatement": {"Statements": [BODY, NEAR]}}, True),
-        ({"AndStatement": {"Statements": [BODY, NEAR]}}, False),
-        ({"NotStatement": {"Statement": {"AndStatement": {"Statements": [BODY, FAR]}}}}, True),
+        (UNKNOWN, False), ({"NotStatement": {"Statement": UNKNOWN}}, False), (FURTHER, False),
+        ({"OrStatement": {"Statements": [UNKNOWN, NEAR]}}, True),
+        ({"AndStatement": {"Statements": [UNKNOWN, NEAR]}}, False),
+        ({"NotStatement": {"Statement": {"AndStatement": {"Statements": [UNKNOWN, FAR]}}}}, True),
     ],
 )  # fmt: skip
 def test_statements_about_addresses_and_their_combinations(statement: Any, refused: bool) -> None:
@@ -81,7 +81,7 @@ HEADER = {"SingleHeader": {"Name": "X-Kind"}}
         (match("ByteMatchStatement", {"Method": {}}, **text("GET", "EXACTLY")), "/", None),
         (match("RegexMatchStatement", PATH, RegexString=r"^/v\d+/"), "/v12/x", "/v/x"),
         (match("SizeConstraintStatement", QUERY, ComparisonOperator="GT", Size=3), "/?abcd", "/?abc"),
-        (match("ByteMatchStatement", PATH, "MD5", **text("/", "CONTAINS")), None, "/"),
+        (match("ByteMatchStatement", PATH, "CSS_DECODE", **text("/", "CONTAINS")), None, "/"),
     ],
 )  # fmt: skip
 def test_statements_about_texts(statement: Any, matching: str | None, other: str | None) -> None:
@@ -105,7 +105,7 @@ def test_rules_in_their_order_and_the_default() -> None:
     closed = {"DefaultAction": {"Block": {"CustomResponse": {"ResponseCode": 451}}}}
     assert status(acl(**closed)) == 451
     assert status(acl(rule(NEAR, allow), **closed)) == 200
-    override = {"Name": "m", "Priority": 0, "Statement": MANAGED, "OverrideAction": {"None": {}}}
+    override = {"Name": "m", "Priority": 0, "Statement": FURTHER, "OverrideAction": {"None": {}}}
     assert status(acl(override)) == 200
 
 
@@ -118,7 +118,9 @@ def test_rates_by_address_by_header_and_within_a_scope() -> None:
 
     def ask(web_acl: dict[str, Any], client: str = "127.0.0.1", token: str = "") -> bool:
         fields = [(b"Authorization", token.encode())] if token else []
-        return judge.refusal(web_acl, Head((b"GET", b"/", b"HTTP/1.1"), fields), client) is None
+        return (
+            judge.judge(web_acl, Request(Head((b"GET", b"/", b"HTTP/1.1"), fields), client)).refusal is None
+        )
 
     by_address = acl(rule(rate(10), priority=1))
     assert [ask(by_address) for _ in range(12)] == [True] * 10 + [False] * 2
@@ -143,13 +145,13 @@ def test_rates_by_address_by_header_and_within_a_scope() -> None:
 
 def test_old_requests_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("localcloud.balancer.webacl.time.monotonic", lambda: now)
+    monkeypatch.setattr("localcloud.balancer.webacl.rates.time.monotonic", lambda: now)
     judge, web_acl = Judge(SETS.__getitem__), acl(rule(rate(10, EvaluationWindowSec=60)))
     head = Head((b"GET", b"/", b"HTTP/1.1"), [])
-    found = [judge.refusal(web_acl, head, "127.0.0.1") for _ in range(11)]
+    found = [judge.judge(web_acl, Request(head, "127.0.0.1")).refusal for _ in range(11)]
     assert [refusal is None for refusal in found] == [True] * 10 + [False]
     now += 70
-    assert judge.refusal(web_acl, head, "127.0.0.1") is None
+    assert judge.judge(web_acl, Request(head, "127.0.0.1")).refusal is None
 
 
 def test_the_answer_of_a_blocked_request_over_http() -> None:
