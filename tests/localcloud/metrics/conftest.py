@@ -1,3 +1,17 @@
-from tests.localcloud.ecs.conftest import cloud
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["cloud"]
+import pytest
+
+from tests.localcloud.ecs.cloud_harness import LocalCloud
+
+
+@pytest.fixture
+def fast_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
+    """A cloud in which a minute of CloudWatch takes two seconds."""
+    monkeypatch.setenv("LOCAL_SPEED", "30")
+    found = LocalCloud(tmp_path / "state")
+    found.up()
+    yield found
+    found.down()
+    assert found.processes() == []

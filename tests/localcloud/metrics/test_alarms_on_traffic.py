@@ -1,0 +1,91 @@
+"""The alarms of the service's template on real traffic through a real balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.localcloud.ecs.cloud_harness import LocalCloud, until
+from tests.localcloud.metrics.metrics_harness import Target, statistic, template, traffic
+
+ELB = "AWS/ApplicationELB"
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    found = Target()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def stack(fast_cloud: LocalCloud, target: Target) -> dict[str, str]:
+    """The outputs of a stack with the alarms and a balancer in front of the target, which is healthy."""
+    cfn, elb = fast_cloud.client("cloudformation"), fast_cloud.client("elbv2")
+    cfn.create_stack(StackName="s", TemplateBody=template(fast_cloud.http))
+    until(lambda: cfn.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    found = cfn.describe_stacks(StackName="s")["Stacks"][0]["Outputs"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found}
+    group = outputs["TargetGroup"]
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": target.port}])
+    until(lambda: elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"][0][
+        "TargetHealth"]["State"] == "healthy")  # fmt: skip
+    return outputs
+
+
+def _states(cloud: LocalCloud, names: list[str]) -> set[str]:
+    alarms = cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    assert len(alarms) == len(names)
+    return {alarm["StateValue"] for alarm in alarms}
+
+
+def test_errors_and_slow_answers_raise_alarms_and_calm_ends_them(
+    fast_cloud: LocalCloud, stack: dict[str, str]
+) -> None:
+    cloudwatch = fast_cloud.client("cloudwatch")
+    names = [stack[name] for name in ("ErrorsAlarm", "SlowAlarm", "LatencyAlarm")]
+    until(lambda: _states(fast_cloud, names) == {"OK"})
+    with traffic(fast_cloud.http, "/500") as answers:
+        until(lambda: _states(fast_cloud, names) == {"ALARM"}, 60)
+    assert set(answers) == {500}
+    until(lambda: _states(fast_cloud, names) == {"OK"}, 60)
+    history = cloudwatch.describe_alarm_history(AlarmName=stack["ErrorsAlarm"], ScanBy="TimestampAscending")
+    summaries = [item["HistorySummary"] for item in history["AlarmHistoryItems"]]
+    assert summaries[-2:] == ["Alarm updated from OK to ALARM", "Alarm updated from ALARM to OK"]
+    assert "100.0" in history["AlarmHistoryItems"][-2]["HistoryData"]
+
+    # Every request is in the metrics once.
+    balancer, group = {"LoadBalancer": stack["FullName"]}, {"TargetGroup": stack["GroupName"]}
+    for dimensions in (balancer, balancer | group):
+        for name in ("RequestCount", "HTTPCode_Target_5XX_Count"):
+            assert sum(statistic(cloudwatch, ELB, name, "Sum", **dimensions)) == len(answers)
+        times = ELB, "TargetResponseTime"
+        assert sum(statistic(cloudwatch, *times, "SampleCount", **dimensions)) == len(answers)
+        median, most = (max(statistic(cloudwatch, *times, stat, **dimensions)) for stat in ("p50", "Maximum"))
+        assert Target.DELAY <= median <= most
+    assert sum(statistic(cloudwatch, ELB, "RequestCountPerTarget", "Sum", **group)) == len(answers)
+    assert statistic(cloudwatch, ELB, "HTTPCode_Target_2XX_Count", "Sum", **balancer) == []
+    assert set(statistic(cloudwatch, ELB, "HealthyHostCount", "Minimum", **balancer, **group)) == {1}
+
+    fast_cloud.down()
+    fast_cloud.up()
+    kept = sum(statistic(fast_cloud.client("cloudwatch"), ELB, "RequestCount", "Sum", **balancer))
+    assert kept == len(answers)
+
+
+def test_a_target_that_fails_its_checks_raises_an_alarm(
+    fast_cloud: LocalCloud, stack: dict[str, str], target: Target
+) -> None:
+    target.health = 500
+    until(lambda: _states(fast_cloud, [stack["UnhealthyAlarm"]]) == {"ALARM"}, 60)
+    # A group without targets has no datapoints, which counts as calm.
+    fast_cloud.client("elbv2").deregister_targets(
+        TargetGroupArn=stack["TargetGroup"], Targets=[{"Id": "127.0.0.1", "Port": target.port}]
+    )
+    until(lambda: _states(fast_cloud, [stack["UnhealthyAlarm"]]) == {"OK"}, 60)
+    cloudwatch, balancer = fast_cloud.client("cloudwatch"), {"LoadBalancer": stack["FullName"]}
+    assert fast_cloud.get("/200")[0] == 503
+    until(lambda: statistic(cloudwatch, ELB, "HTTPCode_ELB_503_Count", "Sum", **balancer))
+    assert statistic(cloudwatch, ELB, "HTTPCode_ELB_5XX_Count", "Sum", **balancer) == [1]
+    assert statistic(cloudwatch, ELB, "RequestCount", "Sum", **balancer) == []
