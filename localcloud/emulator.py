@@ -107,9 +107,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_certificates", "_delete_certificate", "_import_certificate", "_request_certificate",
     ),
     "services.route53": (
-        "_build_health_check_el", "_create_health_check", "_delete_health_check", "_error_response",
-        "_hc_caller_refs", "_health_checks", "_parse_health_check_config", "_records", "_tags",
-        "_update_health_check", "_xml_response", "_zones", "handle_request",
+        "_build_health_check_el", "_create_health_check", "_delete_health_check", "_error_response", "_find",
+        "_findall", "_hc_caller_refs", "_health_checks", "_parse_body", "_parse_health_check_config",
+        "_records", "_tags", "_text", "_update_health_check", "_xml_response", "_zones", "handle_request",
     ),
     "services.sns": (
         "_confirm_subscription", "_deliver_to_sqs", "_fanout", "_matches_filter_policy",

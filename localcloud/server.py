@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import alerts, certificates, emulator, registry, scaling, speed, stacks
+from localcloud import alerts, certificates, emulator, health, registry, scaling, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store
@@ -92,6 +92,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         store.STORE.load(saver.add("metrics", store.STORE.state))
         scaling.STORE.load(saver.add("application-autoscaling", scaling.STORE.state))
         alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
+        health.HISTORY.load(saver.add("health-checks", health.HISTORY.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         parts = beside()
@@ -121,7 +122,7 @@ def beside() -> tuple[Any, ...]:
     from localcloud import balancer, ecs
     from localcloud.metrics import control as metrics
 
-    return (alerts, balancer, metrics, ecs, scaling)
+    return (alerts, balancer, metrics, ecs, scaling, health)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

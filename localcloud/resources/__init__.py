@@ -18,6 +18,7 @@ from localcloud.resources import (
     elbv2,
     iam,
     listeners,
+    route53,
     scaling,
     sns,
     storage,
@@ -26,7 +27,7 @@ from localcloud.resources import (
 )
 from localcloud.resources.base import Made, Provisioner
 
-_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, scaling, sns, storage, vpc, wafv2)
+_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, route53, scaling, sns, storage, vpc, wafv2)
 
 
 def provisioners() -> dict[str, Provisioner]:

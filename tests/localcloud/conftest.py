@@ -54,8 +54,9 @@ def free_port() -> int:
 class Cloud:
     """One local cloud, driven by its commands and its API."""
 
-    def __init__(self, state_dir: Path, port: int | None = None) -> None:
+    def __init__(self, state_dir: Path, port: int | None = None, speed: float = 1) -> None:
         self.state_dir = state_dir
+        self.speed = speed
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -64,7 +65,8 @@ class Cloud:
             [sys.executable, "-m", "localcloud", *arguments,
              "--endpoint", self.url, "--state-dir", str(self.state_dir)],
             cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            env={"LOCAL_SPEED": str(self.speed),
+                 **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}},
         )  # fmt: skip
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
