@@ -13,6 +13,7 @@ from localcloud.ecs import control as ecs
 from localcloud.metrics import api, clock, counters, embedded, publish
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
+from localcloud.metrics.store import STORE
 
 log = logging.getLogger("localcloud.metrics")
 
@@ -50,10 +51,15 @@ class Monitoring:
             # After a delay of more than a minute all of it counts for the last one.
             publish.counted(counters.take(), (minute - 1) * clock.seconds(60))
             self._minute = minute
+            if minute % 60 == 0:
+                # A day, as AWS counts it here: the metrics of what was deleted.
+                STORE.forget(now - clock.seconds(86400))
         self.alarms.evaluate(now, fast_only=not ended)
         publish.health(minute * clock.seconds(60))
         self._services.publish(clock.begin(now, _TICK))
-        self._changed(True)
+        if STORE.touched:
+            STORE.touched = False
+            self._changed(True)
 
     def start(self) -> None:
         """Begin."""

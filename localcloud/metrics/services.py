@@ -33,8 +33,8 @@ class Services:
         #: Percent of what a task may use, processor and memory, by its ARN.
         self._percent: dict[str, tuple[float, float]] = {}
 
-    def publish(self, at: float) -> bool:
-        """Publish for the time `at` (seconds since 1970), and measure anew; whether there is any service."""
+    def publish(self, at: float) -> None:
+        """Publish for the time `at` (seconds since 1970), and measure anew."""
         ecs = emulator.module("services.ecs")
         responses = emulator.module("core.responses")
         running: dict[tuple[str, str], list[Task]] = {
@@ -51,7 +51,6 @@ class Services:
         due = time.monotonic() - self._measured_at >= max(_LEAST_SECONDS, clock.seconds(20) * 0.9)
         if tasks and idle and due:
             self._measuring = asyncio.get_running_loop().create_task(self._measure(tasks))
-        return bool(running)
 
     def _publish(self, tasks: list[Task], at: float) -> None:
         for service, dimensions in _services():

@@ -41,13 +41,22 @@ class Store:
 
     def __init__(self) -> None:
         self._metrics: dict[Key, Metric] = {}
+        #: Whether there may be something new since this was last set to False.
+        self.touched = False
 
     def metric(self, namespace: str, name: str, dimensions: Dimensions, unit: str = "") -> Metric:
         """The metric, made if it is not there."""
         found = self._metrics.setdefault(_key(namespace, name, dimensions), Metric())
         if unit:
             found.unit = unit
+        self.touched = True
         return found
+
+    def forget(self, before: float) -> None:
+        """Drop the metrics of all regions that have no datapoint since `before` (seconds since 1970)."""
+        oldest = clock.slot(before, 1)
+        for key in [key for key, metric in self._metrics.items() if max(metric.points, default=0) < oldest]:
+            del self._metrics[key]
 
     def find(self, namespace: str, name: str, dimensions: Dimensions) -> Metric | None:
         """The metric with exactly these dimensions."""

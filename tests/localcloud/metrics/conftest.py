@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.localcloud.ecs.cloud_harness import LocalCloud
+from tests.localcloud.ecs.conftest import cloud
+
+__all__ = ["cloud"]
 
 
 @pytest.fixture

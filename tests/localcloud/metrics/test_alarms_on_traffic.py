@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.localcloud.ecs.cloud_harness import LocalCloud, until
+from tests.localcloud.ecs.shifting_harness import Shifting
 from tests.localcloud.metrics.metrics_harness import Target, statistic, template, traffic
 
 ELB = "AWS/ApplicationELB"
@@ -89,3 +90,24 @@ def test_a_target_that_fails_its_checks_raises_an_alarm(
     until(lambda: statistic(cloudwatch, ELB, "HTTPCode_ELB_503_Count", "Sum", **balancer))
     assert statistic(cloudwatch, ELB, "HTTPCode_ELB_5XX_Count", "Sum", **balancer) == [1]
     assert statistic(cloudwatch, ELB, "RequestCount", "Sum", **balancer) == []
+
+
+def test_a_deployment_that_breaks_connections_goes_back_by_its_alarm(fast_cloud: LocalCloud) -> None:
+    shifting, image = Shifting(fast_cloud), fast_cloud.push()
+    balancer = fast_cloud.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    fast_cloud.client("cloudwatch").put_metric_alarm(
+        AlarmName="broken", Namespace=ELB, MetricName="HTTPCode_ELB_502_Count", Statistic="Sum", Period=60,
+        Dimensions=[{"Name": "LoadBalancer", "Value": balancer.partition("loadbalancer/")[2]}],
+        EvaluationPeriods=1, Threshold=0, ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )  # fmt: skip
+    shifting.create(
+        fast_cloud.task_definition(image, VERSION="one"), strategy="BLUE_GREEN", bakeTimeInMinutes=600,
+        alarms={"alarmNames": ["broken"], "enable": True, "rollback": True},
+    )  # fmt: skip
+    shifting.update(fast_cloud.task_definition(image, VERSION="two"))
+    shifting.at("BAKE_TIME")
+    assert fast_cloud.get("/crash")[0] == 502
+    until(lambda: shifting.last()["status"] == "ROLLBACK_SUCCESSFUL")
+    assert "broken" in shifting.last()["statusReason"]
+    until(lambda: fast_cloud.get("/") == (200, b"one"))
