@@ -208,7 +208,6 @@ async def _autoscaling(scope: Scope, receive: Receive, send: Send, saver: Saver)
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     responses.set_request_region(emulator.module("core.router").extract_region(headers))
     status, result = scaling.handle(_target(scope), bytes(body))
-    scaling.kick()
     await saver.flush()
     await answer(send, status, result)
 

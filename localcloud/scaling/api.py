@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from localcloud.scaling import activities, alarms, checks, records, schedule, targets
+from localcloud.scaling import activities, alarms, checks, control, records, schedule, targets
 from localcloud.scaling.records import POLICY, SCHEDULED, STORE, TARGET, Record, ScalingError, not_found
 
 #: `X-Amz-Target` begins with this.
@@ -45,6 +45,7 @@ def register_scalable_target(request: Record) -> Record:
         target["RoleARN"] = request["RoleARN"]
     STORE.targets[key] = target
     targets.bring_within(key, target)
+    control.kick()
     return {"ScalableTargetARN": target["ScalableTargetARN"]}
 
 
@@ -84,6 +85,7 @@ def put_scaling_policy(request: Record) -> Record:
     if policy["PolicyType"] == "TargetTrackingScaling":
         policy["Alarms"] = alarms.put(policy)
     STORE.policies[key] = policy
+    control.kick()
     return {"PolicyARN": policy["PolicyARN"], "Alarms": policy["Alarms"]}
 
 
@@ -121,6 +123,7 @@ def put_scheduled_action(request: Record) -> Record:
             action.pop(name, None)
     schedule.check(action)
     STORE.actions[key] = action
+    control.kick()
     return {}
 
 
@@ -162,9 +165,9 @@ def describe_scaling_activities(request: Record) -> Record:
     """What was done to the targets of a namespace, the newest first, all on one page."""
     key, resource = records.key(request, "ServiceNamespace"), request.get("ResourceId")
     dimension, everything = request.get("ScalableDimension"), request.get("IncludeNotScaledActivities")
-    for name, target in STORE.targets.items():
+    for name, kept in STORE.activities.items():
         if name.startswith(f"{key}|"):
-            activities.settle(name, targets.service(target))
+            activities.settle(name, targets.service(kept[0]))
     found = [
         activity
         for name, kept in STORE.activities.items()

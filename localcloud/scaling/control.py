@@ -56,26 +56,26 @@ class Scaler:
     def _step(self) -> float | None:
         """Do what is due; the seconds until more may be, None when nothing will be."""
         waits = []
+        alarmed, self._alarmed = self._alarmed, set()
         for key, target in list(STORE.targets.items()):
             with emulator.module("core.responses").request_scope(*where(target)):
                 try:
-                    waits += self._target(key, target)
+                    waits += self._target(key, target, key in alarmed)
                 except Exception:
                     # One bad target must not hold up the others.
                     log.exception("scalable target %s", key)
         self._next = {key: at for key, at in self._next.items() if key in STORE.targets}
-        self._alarmed.clear()
         return max(0.02, min(waits)) if waits else None
 
-    def _target(self, key: str, target: Record) -> list[float]:
-        waits = []
+    def _target(self, key: str, target: Record, alarmed: bool) -> list[float]:
+        waits: list[float] = []
         before = [activity["ActivityId"] for activity in STORE.activities.get(key, [])[:1]]
         settled = activities.settle(key, targets.service(target))
         due = _run_schedule(key, target)
         if due is not None:
             waits.append((due - schedule.now()) / speed.factor())
-        if any(True for _ in STORE.of_target(STORE.policies, key)):
-            if key in self._alarmed or time.monotonic() >= self._next.get(key, 0.0):
+        if STORE.of_target(STORE.policies, key):
+            if alarmed or time.monotonic() >= self._next.get(key, 0.0):
                 self._next[key] = time.monotonic() + speed.minutes(1)
                 deciding.act(key)
             waits.append(self._next[key] - time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -160,3 +161,81 @@ def test_policies_that_could_not_act_are_refused(scaled: Scaled) -> None:
     refused("StepScaling", "gap", AdjustmentType="ChangeInCapacity", StepAdjustments=gap)
     assert scaled.api.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"] == []
     assert scaled.alarms.describe_alarms()["MetricAlarms"] == []
+
+
+def test_a_deployment_is_not_fought_but_may_scale_out(scaled: Scaled) -> None:
+    scaled.begin(2, most=4)
+    scaled.step_policy("more", STEPS)
+    scaled.step_policy("fewer", [{"MetricIntervalUpperBound": 0, "ScalingAdjustment": -1}], above=False)
+    # Its tasks never become healthy, so that it goes on until it is taken back.
+    image = scaled.cloud.task_definition(scaled.cloud.push("bad"), MODE="unhealthy")
+    ecs = scaled.cloud.client("ecs")
+    before = scaled.cloud.described()["taskDefinition"]
+    ecs.update_service(cluster="c", service="s", taskDefinition=image)
+    scaled.alarm("fewer", 40)
+    scaled.alarm("more", 55)
+    scaled.becomes(3)
+    scaled.alarm("more", 0, state="OK")
+    assert len(scaled.cloud.described()["deployments"]) > 1
+    # More than one minute's action.
+    time.sleep(1.5)
+    assert scaled.desired() == 3
+    ecs.update_service(cluster="c", service="s", taskDefinition=before)
+    scaled.becomes(2)
+    assert scaled.cloud.described()["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+def test_predefined_metrics_make_the_alarms_that_aws_makes(scaled: Scaled) -> None:
+    scaled.begin(1)
+    label = "app/lb/50dc6c495c0c9188/targetgroup/tg/943f017f100becff"
+
+    def alarms(kind: str, **more: str) -> dict[str, dict[str, object]]:
+        scaled.api.put_scaling_policy(
+            **RESOURCE, PolicyName=kind, PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": kind, **more},
+            },
+        )  # fmt: skip
+        policies = scaled.api.describe_scaling_policies(ServiceNamespace="ecs", PolicyNames=[kind])
+        names = [alarm["AlarmName"] for alarm in policies["ScalingPolicies"][0]["Alarms"]]
+        found = scaled.alarms.describe_alarms(AlarmNames=names)["MetricAlarms"]
+        return {"Low" if "-AlarmLow-" in alarm["AlarmName"] else "High": alarm for alarm in found}
+
+    cpu = alarms("ECSServiceAverageCPUUtilization")
+    assert (cpu["High"]["Namespace"], cpu["High"]["MetricName"]) == ("AWS/ECS", "CPUUtilization")
+    assert cpu["High"]["Dimensions"] == [
+        {"Name": "ClusterName", "Value": "c"}, {"Name": "ServiceName", "Value": "s"},
+    ]  # fmt: skip
+    quick = alarms("ECSServiceAverageCPUUtilizationHighResolution")
+    shown = {side: (alarm["Period"], alarm["EvaluationPeriods"]) for side, alarm in quick.items()}
+    assert shown == {"High": (20, 3), "Low": (20, 45)}
+    memory = alarms("ECSServiceAverageMemoryUtilization")
+    assert memory["Low"]["MetricName"] == "MemoryUtilization"
+    assert memory["Low"]["Threshold"] == 45
+    requests = alarms("ALBRequestCountPerTarget", ResourceLabel=label)
+    assert (requests["High"]["MetricName"], requests["High"]["Statistic"]) == ("RequestCountPerTarget", "Sum")
+    assert requests["High"]["Dimensions"] == [
+        {"Name": "LoadBalancer", "Value": "app/lb/50dc6c495c0c9188"},
+        {"Name": "TargetGroup", "Value": "targetgroup/tg/943f017f100becff"},
+    ]
+
+
+def test_a_template_s_scheduled_action_runs(scaled: Scaled) -> None:
+    scaled.cloud.service(scaled.cloud.task_definition(scaled.cloud.push()), scaled.cloud.balancer(), count=1)
+    target = {
+        "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+        "Properties": {
+            **RESOURCE, "MinCapacity": 1, "MaxCapacity": 1,
+            "ScheduledActions": [{
+                "ScheduledActionName": "asleep", "Schedule": "rate(1 minute)",
+                "StartTime": "2020-01-01T00:00:00Z",
+                "ScalableTargetAction": {"MinCapacity": 0, "MaxCapacity": 0},
+            }],
+        },
+    }  # fmt: skip
+    stacks = scaled.cloud.client("cloudformation")
+    stacks.create_stack(StackName="target", TemplateBody=json.dumps({"Resources": {"Target": target}}))
+    scaled.becomes(0)
+    action = scaled.api.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"][0]
+    assert action["StartTime"].year == 2020
+    assert not [name for name in action if name.startswith("_")]
