@@ -28,7 +28,7 @@ class Body:
         self.received = 0
         #: Whether the client was told to go on, by "100 Continue".
         self.invited = False
-        self._pieces = read_body(reader, length).__aiter__()
+        self._pieces: AsyncIterator[bytes] | None = None
 
     @property
     def arrived(self) -> bool:
@@ -37,14 +37,17 @@ class Body:
 
     async def peek(self, limit: int) -> None:
         """Read until more than `limit` bytes, or everything, has been seen. Raises BodyError."""
+        if self.length <= limit:
+            await self.take_arrived()
         while not self.complete and len(self.seen) <= limit:
             self.seen += await self._next()
 
     async def take_arrived(self) -> None:
         """Read a body of known length that is here as a whole."""
         held = len(self._reader._buffer)  # type: ignore[attr-defined]
-        if 0 < self.length - len(self.seen) <= min(held, PIECE):
-            await self.peek(self.length)
+        if not self.received and 0 < self.length <= min(held, PIECE):
+            self.seen = await self._reader.readexactly(self.length)
+            self.received, self.complete = self.length, True
 
     async def rest(self) -> AsyncIterator[bytes]:
         """The pieces, those seen first, until `complete`. Raises BodyError."""
@@ -56,6 +59,8 @@ class Body:
 
     async def _next(self) -> bytes:
         """The next piece, empty at the end."""
+        if self._pieces is None:
+            self._pieces = read_body(self._reader, self.length).__aiter__()
         try:
             async with asyncio.timeout(self._seconds):
                 piece = await anext(self._pieces, None)

@@ -15,7 +15,7 @@ from localcloud.balancer.http import PIECE, BadMessageError, Head, read_head
 from localcloud.balancer.routing import Settings, rule_for, target_group
 from localcloud.balancer.targets import Group
 from localcloud.balancer.turn import Turn
-from localcloud.balancer.webacl import BODY_LIMIT, Guard, Refusal, Request, reads_bodies
+from localcloud.balancer.webacl import BODY_LIMIT, Guard, Refusal, Request
 from localcloud.metrics import counters
 
 log = logging.getLogger("localcloud.balancer")
@@ -158,7 +158,7 @@ class Listener:
         What it sees of a body is read first. Raises BadMessageError when that cannot be had.
         """
         turn.actions.append("waf")
-        if not body.complete and reads_bodies(acl):
+        if not body.complete and self._guard.reads_bodies(acl):
             if not body.arrived and b"100-continue" in head.tokens(b"expect"):
                 # The client waits for it before it sends what is to be looked at.
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -179,14 +179,19 @@ def _checked(head: Head, strictest: bool) -> int:
     """Length of a request's body; refuses what AWS refuses. Raises BadMessageError."""
     method, _, version = head.first
     length = head.length()
-    if version == b"HTTP/1.1" and sum(1 for name, _ in head.headers if name.lower() == b"host") != 1:
+    hosts = forwarded = 0
+    for name, value in head.headers:
+        lower = name.lower()
+        hosts += lower == b"host"
+        forwarded += value.count(b",") + 1 if lower == b"x-forwarded-for" else 0
+    if version == b"HTTP/1.1" and hosts != 1:
         raise BadMessageError("not exactly one Host")
     if method == b"TRACE":
         raise BadMessageError("TRACE is not allowed", status=405)
     if strictest and length is not None and method in (b"GET", b"HEAD"):
         reason = "GetHeadZeroContentLength" if length == 0 else "UndefinedContentLengthSemantics"
         raise BadMessageError("GET or HEAD says a length", reason)
-    if len(head.tokens(b"x-forwarded-for")) > _MOST_FORWARDED:
+    if forwarded > _MOST_FORWARDED:
         raise BadMessageError("too many addresses in X-Forwarded-For", status=463)
     return length or 0
 

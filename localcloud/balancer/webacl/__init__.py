@@ -5,8 +5,8 @@ the two that `managed` stands in for, cannot be told here and never match.
 """
 
 from localcloud.balancer.webacl.guard import Guard
-from localcloud.balancer.webacl.judge import Judge, Refusal, Verdict, reads_bodies
+from localcloud.balancer.webacl.judge import Judge, Refusal, Verdict
 from localcloud.balancer.webacl.logs import WebAclLog
 from localcloud.balancer.webacl.request import BODY_LIMIT, Request
 
-__all__ = ["BODY_LIMIT", "Guard", "Judge", "Refusal", "Request", "Verdict", "WebAclLog", "reads_bodies"]
+__all__ = ["BODY_LIMIT", "Guard", "Judge", "Refusal", "Request", "Verdict", "WebAclLog"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud.balancer.webacl.judge import Judge, Match, Refusal, Verdict
@@ -26,37 +27,56 @@ class Guard:
         log: Callable[[dict[str, Any], Request, Verdict], None] | None = None,
     ) -> None:
         self._judge, self._log = Judge(ip_sets), log
-        self._samples: dict[tuple[str, str], deque[dict[str, Any]]] = {}
+        self._samples: dict[tuple[str, str], deque[_Sample]] = {}
 
     def refusal(self, acl: dict[str, Any], request: Request) -> Refusal | None:
         """Why the web ACL lets a request not pass, None when it does."""
         verdict = self._judge.judge(acl, request)
-        config = acl.get("VisibilityConfig") or {}
+        verdict.parts = None
+        config, now = acl.get("VisibilityConfig") or {}, time.time()
         terminating = verdict.terminating
         metric = terminating.metric if terminating else config.get("MetricName", acl.get("Name", ""))
         counters.web_acl(acl["ARN"], metric, verdict.action)
         # Once a rule: of a group several may have been counted.
         for counted in {match.metric: match for match in verdict.counted}.values():
             counters.web_acl(acl["ARN"], counted.metric, "Count")
-            self._sample(acl, request, counted, counted.rule.get("VisibilityConfig") or {}, verdict)
+            visible = counted.rule.get("VisibilityConfig") or {}
+            self._sample(visible, _Sample(acl, request, verdict, counted, now))
         visible = terminating.rule.get("VisibilityConfig") or {} if terminating else config
-        self._sample(acl, request, terminating, visible, verdict)
+        self._sample(visible, _Sample(acl, request, verdict, terminating, now))
         if self._log and "LoggingConfiguration" in acl:
             self._log(acl, request, verdict)
         return verdict.refusal
 
-    def _sample(
-        self,
-        acl: dict[str, Any],
-        request: Request,
-        match: Match | None,
-        config: dict[str, Any],
-        verdict: Verdict,
-    ) -> None:
-        if not config.get("SampledRequestsEnabled"):
-            return
-        samples = self._samples.setdefault((acl["ARN"], config["MetricName"]), deque(maxlen=_MOST_SAMPLES))
-        may_show = shown(acl, request)
+    def reads_bodies(self, acl: dict[str, Any]) -> bool:
+        """Whether a rule of the web ACL looks at bodies."""
+        return self._judge.reads_bodies(acl)
+
+    def _sample(self, config: dict[str, Any], sample: _Sample) -> None:
+        if config.get("SampledRequestsEnabled"):
+            key = sample.acl["ARN"], config["MetricName"]
+            self._samples.setdefault(key, deque(maxlen=_MOST_SAMPLES)).append(sample)
+
+    def samples(self, arn: str, metric: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The samples of a rule between two times, as GetSampledRequests lists them, the newest first."""
+        start = max(start, time.time() - _SAMPLE_SECONDS)
+        found = reversed(self._samples.get((arn, metric), ()))
+        return [sample.shown() for sample in found if start <= sample.time <= end]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    acl: dict[str, Any]
+    request: Request
+    verdict: Verdict
+    #: None for the default action.
+    match: Match | None
+    time: float
+
+    def shown(self) -> dict[str, Any]:
+        """As the API lists it, without what must not be shown."""
+        request, match, refusal = self.request, self.match, self.verdict.refusal
+        may_show = shown(self.acl, request)
         sample = {
             "Request": {
                 "ClientIP": request.client,
@@ -67,8 +87,8 @@ class Guard:
                 "Headers": [{"Name": name, "Value": value} for name, value in may_show.headers],
             },
             "Weight": 1,
-            "Timestamp": time.time(),
-            "Action": (match.action if match else verdict.action).upper(),
+            "Timestamp": self.time,
+            "Action": (match.action if match else self.verdict.action).upper(),
             "Labels": [{"Name": label} for label in request.labels],
         }
         if match and match.within:
@@ -76,13 +96,6 @@ class Guard:
             sample["RuleNameWithinRuleGroup"] = f"{group['VendorName']}#{group['Name']}#{match.within}"
         if match and match.overridden:
             sample["OverriddenAction"] = match.overridden.upper()
-        if verdict.refusal and match is verdict.terminating and verdict.refusal.status != 403:
-            sample["ResponseCodeSent"] = verdict.refusal.status
-        samples.append(sample)
-
-    def samples(self, arn: str, metric: str, start: float, end: float) -> list[dict[str, Any]]:
-        """The samples of a rule between two times, as GetSampledRequests lists them, the newest first."""
-        start = max(start, time.time() - _SAMPLE_SECONDS)
-        return [
-            one for one in reversed(self._samples.get((arn, metric), ())) if start <= one["Timestamp"] <= end
-        ]
+        if refusal and match is self.verdict.terminating and refusal.body is not None:
+            sample["ResponseCodeSent"] = refusal.status
+        return sample

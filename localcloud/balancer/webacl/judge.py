@@ -50,6 +50,17 @@ class Verdict:
     terminating: Match | None = None
     counted: list[Match] = field(default_factory=list)
     refusal: Refusal | None = None
+    #: What managed groups search, worked out for the first of them.
+    parts: managed.Parts | None = None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is worked out once of a web ACL's rules, for as long as they are the same."""
+
+    rules: list[dict[str, Any]]
+    in_order: list[dict[str, Any]]
+    reads_bodies: bool
 
 
 class Judge:
@@ -58,11 +69,25 @@ class Judge:
     def __init__(self, ip_sets: Callable[[str], list[str]]) -> None:
         self._ip_sets = ip_sets
         self._rates: dict[tuple[str, str], Rate] = {}
+        self._known: dict[str, _Known] = {}
+
+    def _of(self, acl: dict[str, Any]) -> _Known:
+        rules = acl["Rules"]
+        found = self._known.get(acl["ARN"])
+        if found is None or found.rules is not rules:
+            in_order = sorted(rules, key=lambda rule: int(rule["Priority"]))
+            found = _Known(rules, in_order, any(_names_body(rule["Statement"]) for rule in rules))
+            self._known[acl["ARN"]] = found
+        return found
+
+    def reads_bodies(self, acl: dict[str, Any]) -> bool:
+        """Whether a rule of the web ACL looks at bodies."""
+        return self._of(acl).reads_bodies
 
     def judge(self, acl: dict[str, Any], request: Request) -> Verdict:
         """What the web ACL does with a request."""
         verdict = Verdict()
-        for rule in sorted(acl["Rules"], key=lambda rule: int(rule["Priority"])):
+        for rule in self._of(acl).in_order:
             match = self._match(acl, rule, request, verdict)
             if match is None:
                 continue
@@ -102,7 +127,8 @@ def _within(rule: dict[str, Any], group: dict[str, Any], request: Request, verdi
     """What a managed group does; what its rules only count is added to the verdict."""
     actions = {one["Name"]: next(iter(one["ActionToUse"])) for one in group.get("RuleActionOverrides") or []}
     actions |= {one["Name"]: "Count" for one in group.get("ExcludedRules") or []}
-    for name, label in managed.matches(group["Name"], request):
+    verdict.parts = verdict.parts or managed.Parts(request)
+    for name, label in managed.matches(group["Name"], verdict.parts):
         action = actions.get(name, "Block")
         overridden = "Block" if name in actions and action != "Block" else ""
         request.labels.append(label)
@@ -124,11 +150,6 @@ def _blocked(acl: dict[str, Any], block: dict[str, Any]) -> Refusal:
     if given:
         headers.append((b"Content-Type", _CONTENT_TYPES[given["ContentType"]]))
     return Refusal(int(custom["ResponseCode"]), headers, given["Content"].encode() if given else b"")
-
-
-def reads_bodies(acl: dict[str, Any]) -> bool:
-    """Whether a rule of the web ACL looks at bodies."""
-    return any(_names_body(rule["Statement"]) for rule in acl["Rules"])
 
 
 def _names_body(value: Any) -> bool:

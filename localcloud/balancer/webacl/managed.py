@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from localcloud.balancer.webacl.request import BODY_LIMIT, Request
@@ -19,74 +19,99 @@ from localcloud.balancer.webacl.texts import has_script
 
 COMMON, BAD_INPUTS = "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"
 
-_LFI = re.compile(r"\.\.[/\\]|/etc/(?:passwd|shadow|hosts)\b|/proc/self/|\bfile:///", re.IGNORECASE)
-_RFI = re.compile(r"\b(?:https?|ftps?|file)://(?:\d{1,3}\.){3}\d{1,3}\b", re.IGNORECASE)
-_SSRF = re.compile(r"169\.254\.169\.254|169\.254\.170\.2|fd00:ec2::254|/latest/meta-data", re.IGNORECASE)
-_EXTENSION = re.compile(r"\.(?:bak|bat|cfg|cmd|conf|config|dll|exe|ini|log|old|sql|swp)/?\Z", re.IGNORECASE)
-_BAD_BOT = re.compile(
-    r"nessus|nikto|nmap|sqlmap|masscan|acunetix|openvas|dirbuster|wpscan|zgrab", re.IGNORECASE
-)
-_JAVA = re.compile(
-    r"java\.lang\.(?:runtime|processbuilder)|getruntime\s?\(|class\.module\.classloader|\brO0ABX",
-    re.IGNORECASE,
-)
-_LOG4J = re.compile(r"\$\{\s?(?:jndi\s?:|(?:lower|upper|env|sys)\s?:[^}]{0,64}\}|::-)", re.IGNORECASE)
-_REACT = re.compile(r"\$\d{1,4}:(?:__proto__|constructor)\b|:__proto__:then\b", re.IGNORECASE)
-_EXPLOITABLE = re.compile(r"/(?:web-inf|meta-inf)(?:/|\Z)", re.IGNORECASE)
 
-
-class _Parts:
-    """The texts that the rules search: decoded once, but a body as it was sent."""
+class Parts:
+    """The texts that the rules search, in lower case: decoded, but a body as it was sent."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-
-    @cached_property
-    def body(self) -> list[str]:
-        return [self.request.body.decode("latin-1")]
-
-    @cached_property
-    def path(self) -> list[str]:
-        return _decoded([self.request.path])
-
-    @cached_property
-    def arguments(self) -> list[str]:
-        return _decoded([text for pair in self.request.arguments() for text in pair])
-
-    @cached_property
-    def query(self) -> list[str]:
-        return _decoded([self.request.query])
-
-    @cached_property
-    def cookie(self) -> list[str]:
-        return _decoded(self.request.header("cookie"))
-
-    @cached_property
-    def headers(self) -> list[str]:
-        return [text.decode("latin-1") for pair in self.request.head.headers for text in pair]
+        self.body = [request.body.decode("latin-1").lower()] if request.body else []
+        self.path = _decoded([request.path])
+        self.query = _decoded([request.query])
+        self.arguments = _decoded([text for pair in request.arguments() for text in pair])
+        self.cookie = _decoded(request.header("cookie"))
+        fields = b"\n".join([b"%b\n%b" % pair for pair in request.head.headers])
+        self.headers = [fields.decode("latin-1").lower()]
 
 
-Rule = Callable[[_Parts], bool]
+Rule = Callable[[Parts], bool]
 
 
 def _decoded(texts: list[str]) -> list[str]:
+    """In lower case, as they are and with what they hide."""
     found = []
-    for text in texts:
+    for text in map(str.lower, texts):
+        if not text:
+            continue
         once = unquote_plus(text)
-        found += list(dict.fromkeys((text, once, html.unescape(once))))
+        found += list(dict.fromkeys((text, once, html.unescape(once).lower())))
     return found
 
 
-def _search(part: str, found: Callable[[str], object]) -> Rule:
-    return lambda parts: any(found(text) for text in getattr(parts, part))
+@dataclass(frozen=True)
+class _Finder:
+    """What is looked for in a text in lower case; each find has one of the `needles`.
+
+    Nearly all requests have none, and looking for plain strings is very much quicker.
+    """
+
+    test: Callable[[str], object]
+    needles: tuple[str, ...]
+
+    def __call__(self, text: str) -> bool:
+        return any(needle in text for needle in self.needles) and bool(self.test(text))
 
 
-def _family(
-    name: str, found: Callable[[str], object], *parts: tuple[str, str, str]
-) -> dict[str, tuple[str, Rule]]:
+def _finder(pattern: str, *needles: str) -> _Finder:
+    return _Finder(re.compile(pattern).search, needles)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A rule that looks for something in one part of a request."""
+
+    part: str
+    finder: _Finder
+
+    def __call__(self, parts: Parts) -> bool:
+        return any(map(self.finder, getattr(parts, self.part)))
+
+
+def _family(name: str, found: _Finder, *parts: tuple[str, str, str]) -> dict[str, tuple[str, Rule]]:
     """The rules of one purpose: for each (end of its name, end of its label, part that it searches)."""
-    return {f"{name}_{end}": (f"{name}_{label}", _search(part, found)) for end, label, part in parts}
+    return {f"{name}_{end}": (f"{name}_{label}", _Search(part, found)) for end, label, part in parts}
 
+
+_LFI = _finder(
+    r"\.\.[/\\]|/etc/(?:passwd|shadow|hosts)\b|/proc/self/|\bfile:///", "..", "/etc/", "/proc/", "file:"
+)
+_RFI = _finder(r"\b(?:https?|ftps?|file)://(?:\d{1,3}\.){3}\d{1,3}\b", "://")
+_SSRF = _finder(
+    r"169\.254\.169\.254|169\.254\.170\.2|fd00:ec2::254|/latest/meta-data", "169.", "fd00:", "/latest/"
+)
+_ENDINGS = ("bak", "bat", "cfg", "cmd", "conf", "config", "dll", "exe", "ini", "log", "old", "sql", "swp")
+_EXTENSION = _finder(rf"\.(?:{'|'.join(_ENDINGS)})/?\Z", *(f".{ending}" for ending in _ENDINGS))
+_XSS = _Finder(has_script, ("<", "script"))
+_BOTS = (
+    "acunetix",
+    "dirbuster",
+    "masscan",
+    "nessus",
+    "nikto",
+    "nmap",
+    "openvas",
+    "sqlmap",
+    "wpscan",
+    "zgrab",
+)
+_BAD_BOT = _finder("|".join(_BOTS), *_BOTS)
+_JAVA = _finder(
+    r"java\.lang\.(?:runtime|processbuilder)|getruntime\s?\(|class\.module\.classloader|\bro0abx",
+    "java.lang.", "getruntime", ".classloader", "ro0abx",
+)  # fmt: skip
+_LOG4J = _finder(r"\$\{\s?(?:jndi\s?:|(?:lower|upper|env|sys)\s?:[^}]{0,64}\}|::-)", "${")
+_REACT = _finder(r"\$\d{1,4}:(?:__proto__|constructor)\b|:__proto__:then\b", "__proto__", ":constructor")
+_EXPLOITABLE = _finder(r"/(?:web-inf|meta-inf)(?:/|\Z)", "-inf")
 
 _BODY, _COOKIE = ("BODY", "Body", "body"), ("COOKIE", "Cookie", "cookie")
 _PATH, _ARGUMENTS = ("URIPATH", "URIPath", "path"), ("QUERYARGUMENTS", "QueryArguments", "arguments")
@@ -100,7 +125,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, Rule]]]] = {
             "NoUserAgent_HEADER": ("NoUserAgent_Header", lambda p: not any(p.request.header("user-agent"))),
             "UserAgent_BadBots_HEADER": (
                 "BadBots_Header",
-                lambda p: any(_BAD_BOT.search(text) for text in p.request.header("user-agent")),
+                lambda p: any(_BAD_BOT(text.lower()) for text in p.request.header("user-agent")),
             ),
             "SizeRestrictions_QUERYSTRING": (
                 "SizeRestrictions_QueryString", lambda p: len(p.request.query) > 2048
@@ -113,25 +138,36 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, Rule]]]] = {
                 "SizeRestrictions_Body", lambda p: p.request.oversize or len(p.request.body) > BODY_LIMIT
             ),
             "SizeRestrictions_URIPATH": ("SizeRestrictions_URIPath", lambda p: len(p.request.path) > 1024),
-            **_family("EC2MetaDataSSRF", _SSRF.search, _BODY, _COOKIE, _PATH, _ARGUMENTS),
-            **_family("GenericLFI", _LFI.search, _ARGUMENTS, _PATH, _BODY),
-            **_family("RestrictedExtensions", _EXTENSION.search, _PATH, _ARGUMENTS),
-            **_family("GenericRFI", _RFI.search, _ARGUMENTS, _BODY, _PATH),
-            **_family("CrossSiteScripting", has_script, _COOKIE, _ARGUMENTS, _BODY, _PATH),
+            **_family("EC2MetaDataSSRF", _SSRF, _BODY, _COOKIE, _PATH, _ARGUMENTS),
+            **_family("GenericLFI", _LFI, _ARGUMENTS, _PATH, _BODY),
+            **_family("RestrictedExtensions", _EXTENSION, _PATH, _ARGUMENTS),
+            **_family("GenericRFI", _RFI, _ARGUMENTS, _BODY, _PATH),
+            **_family("CrossSiteScripting", _XSS, _COOKIE, _ARGUMENTS, _BODY, _PATH),
         },
     ),
     BAD_INPUTS: (
         "known-bad-inputs",
         {
-            **_family("JavaDeserializationRCE", _JAVA.search, _HEADER, _BODY, _PATH, _QUERY),
+            **_family("JavaDeserializationRCE", _JAVA, _HEADER, _BODY, _PATH, _QUERY),
             "Host_localhost_HEADER": ("Host_Localhost_Header", lambda _: False),
             "PROPFIND_METHOD": ("Propfind_Method", lambda p: p.request.method.upper() == "PROPFIND"),
-            **_family("ExploitablePaths", _EXPLOITABLE.search, _PATH),
-            **_family("Log4JRCE", _LOG4J.search, _HEADER, _QUERY, _BODY, _PATH),
-            **_family("ReactJSRCE", _REACT.search, _BODY),
+            **_family("ExploitablePaths", _EXPLOITABLE, _PATH),
+            **_family("Log4JRCE", _LOG4J, _HEADER, _QUERY, _BODY, _PATH),
+            **_family("ReactJSRCE", _REACT, _BODY),
         },
     ),
 }  # fmt: skip
+
+
+#: By group, the parts that its rules search, and everything that makes a closer look worth while.
+_LOOKED_AT = {
+    group: (
+        sorted({search.part for search in found}),
+        {one for search in found for one in search.finder.needles},
+    )
+    for group, (_, rules) in GROUPS.items()
+    if (found := [test for _, test in rules.values() if isinstance(test, _Search)])
+}
 
 
 def known(statement: dict[str, object]) -> bool:
@@ -139,12 +175,16 @@ def known(statement: dict[str, object]) -> bool:
     return statement.get("VendorName") == "AWS" and statement.get("Name") in GROUPS
 
 
-def matches(group: str, request: Request) -> list[tuple[str, str]]:
+def matches(group: str, parts: Parts) -> list[tuple[str, str]]:
     """Names and labels of the group's rules that match, in AWS's order."""
     word, rules = GROUPS[group]
-    parts = _Parts(request)
+    searched, needles = _LOOKED_AT[group]
+    text = "\n".join([text for part in searched for text in getattr(parts, part)])
+    quiet = not any(needle in text for needle in needles)
     return [
-        (name, f"awswaf:managed:aws:{word}:{label}") for name, (label, test) in rules.items() if test(parts)
+        (name, f"awswaf:managed:aws:{word}:{label}")
+        for name, (label, test) in rules.items()
+        if not (quiet and isinstance(test, _Search)) and test(parts)
     ]
 
 
