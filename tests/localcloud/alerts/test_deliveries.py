@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.localcloud.conftest import ROOT
 
 #: Retries at once, so that no test waits for them.
 AT_ONCE = json.dumps({"healthyRetryPolicy": {"numRetries": 3, "numNoDelayRetries": 3, "minDelayTarget": 1,
@@ -261,3 +265,24 @@ def test_deliveries_and_confirmations_survive_a_kill(
     until(lambda: ended(own_cloud, arn))
     assert [json.loads(body)["Message"] for _, body in server.got] == ["m", "m"]
     assert deliveries(own_cloud, arn)[0]["result"] == "delivered"
+
+
+def test_following_shows_what_comes(own_cloud: Any) -> None:
+    own_cloud.run("up")
+    arn = topic(own_cloud, "followed")
+    subscribe(own_cloud, arn, "email", "on-call@example.test")
+    command = [sys.executable, "-m", "localcloud", "alerts", "--follow", "--json"]
+    with subprocess.Popen(
+        [*command, "--endpoint", own_cloud.url, "--state-dir", str(own_cloud.state_dir)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    ) as following:  # fmt: skip
+        try:
+            own_cloud.client("sns").publish(TopicArn=arn, Subject="now", Message="m")
+            assert following.stdout is not None
+            results = []
+            while "delivered" not in results:
+                entry = json.loads(following.stdout.readline())
+                assert (entry["topic"], entry["subject"]) == (arn, "now")
+                results.append(entry["result"])
+        finally:
+            following.terminate()

@@ -1,6 +1,5 @@
 """Health checks as Route 53 makes them: what passes, what does not, and what everybody is told of it."""
 
-import datetime as dt
 import os
 import signal
 import uuid
@@ -8,50 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+
+from tests.localcloud.health.checks_harness import check, is_published, status, to, values
 
 ALL = {
     "us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1",
     "sa-east-1",
 }  # fmt: skip
-
-
-def check(cloud: Any, **config: Any) -> str:
-    """Make a health check that turns at the first observation; its id."""
-    probes = config["Type"] not in ("CALCULATED", "CLOUDWATCH_METRIC")
-    least = {"FailureThreshold": 1, "RequestInterval": 10} if probes else {}
-    made = cloud.client("route53").create_health_check(
-        CallerReference=str(uuid.uuid4()), HealthCheckConfig={**least, **config}
-    )
-    return str(made["HealthCheck"]["Id"])
-
-
-def to(server: Any, kind: str = "HTTP", **config: Any) -> dict[str, Any]:
-    return {"Type": kind, "IPAddress": "127.0.0.1", "Port": server.server_port, **config}
-
-
-def status(cloud: Any, check_id: str) -> str:
-    """What all regions say, "" before the first probe."""
-    found = cloud.client("route53").get_health_check_status(HealthCheckId=check_id)
-    said = {o["StatusReport"]["Status"] for o in found["HealthCheckObservations"]}
-    assert len(said) <= 1
-    return said.pop() if said else ""
-
-
-def values(cloud: Any, name: str, check_id: str, **more: str) -> list[float]:
-    """A metric's values, the newest last."""
-    now = dt.datetime.now(dt.UTC)
-    found = cloud.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Route53", MetricName=name, StartTime=now - dt.timedelta(hours=1), Period=1,
-        EndTime=now + dt.timedelta(minutes=1), Statistics=["Minimum", "Maximum"],
-        Dimensions=[{"Name": k, "Value": v} for k, v in {"HealthCheckId": check_id, **more}.items()],
-    )["Datapoints"]  # fmt: skip
-    ordered = sorted(found, key=lambda point: point["Timestamp"])
-    return [value for point in ordered for value in (point["Minimum"], point["Maximum"])]
-
-
-def is_published(cloud: Any, check_id: str, value: float) -> Callable[[], bool]:
-    return lambda: values(cloud, "HealthCheckStatus", check_id)[-1:] == [value]
 
 
 def test_an_endpoint_is_asked_as_aws_asks(
@@ -261,77 +223,6 @@ def test_latencies_are_published_where_asked_for(
     assert values(quick_cloud, "SSLHandshakeTime", measured) == []
     until(is_published(quick_cloud, other, 1))
     assert values(quick_cloud, "ConnectionTime", other) == []
-
-
-@pytest.mark.parametrize(
-    ("config", "because"),
-    [
-        ({"Type": "HTTP"}, "IPAddress or FullyQualifiedDomainName is needed"),
-        ({"Type": "TCP", "IPAddress": "127.0.0.1"}, "Port must be"),
-        (
-            {"Type": "HTTP", "IPAddress": "127.0.0.1", "RequestInterval": 20},
-            "RequestInterval must be 10 or 30",
-        ),
-        ({"Type": "HTTP", "IPAddress": "127.0.0.1", "Regions": ["us-east-1"] * 3}, "Regions must be"),
-        ({"Type": "HTTP_STR_MATCH", "IPAddress": "127.0.0.1"}, "needs a SearchString"),
-        ({"Type": "HTTP", "IPAddress": "127.0.0.1", "SearchString": "x"}, "SearchString belongs to"),
-        ({"Type": "CLOUDWATCH_METRIC"}, "AlarmIdentifier needs"),
-        ({"Type": "CALCULATED", "ChildHealthChecks": []}, "HealthThreshold"),
-        ({"Type": "RECOVERY_CONTROL", "RoutingControlArn": "arn"}, "no routing controls"),
-    ],
-)
-def test_what_is_refused(quick_cloud: Any, config: dict[str, Any], because: str) -> None:
-    route53 = quick_cloud.client("route53")
-    with pytest.raises(ClientError, match=because):
-        route53.create_health_check(CallerReference=str(uuid.uuid4()), HealthCheckConfig=config)
-
-
-def test_updates_are_checked_and_numbered(quick_cloud: Any, endpoint: Callable[..., Any]) -> None:
-    route53, made = quick_cloud.client("route53"), check(quick_cloud, **to(endpoint()))
-    with pytest.raises(ClientError, match="FailureThreshold must be"):
-        route53.update_health_check(HealthCheckId=made, FailureThreshold=11)
-    with pytest.raises(ClientError, match="HealthCheckVersionMismatch"):
-        route53.update_health_check(HealthCheckId=made, HealthCheckVersion=7, Port=81)
-    changed = route53.update_health_check(HealthCheckId=made, HealthCheckVersion=1, ResourcePath="/x")[
-        "HealthCheck"
-    ]
-    assert changed["HealthCheckVersion"] == 2
-    assert changed["HealthCheckConfig"]["FailureThreshold"] == 1
-    with pytest.raises(ClientError, match="NoSuchHealthCheck"):
-        route53.get_health_check_status(HealthCheckId="nobody")
-
-
-def test_a_stack_makes_changes_and_replaces_one(
-    quick_cloud: Any, endpoint: Callable[..., Any], until: Callable[..., None]
-) -> None:
-    server = endpoint()
-
-    def template(**config: Any) -> dict[str, Any]:
-        properties = {"HealthCheckConfig": {"RequestInterval": 10, "FailureThreshold": 1, **to(server),
-                                            **config},
-                      "HealthCheckTags": [{"Key": "Name", "Value": "outside"}]}  # fmt: skip
-        return {
-            "Resources": {"Check": {"Type": "AWS::Route53::HealthCheck", "Properties": properties}},
-            "Outputs": {"Id": {"Value": {"Fn::GetAtt": ["Check", "HealthCheckId"]}}},
-        }
-
-    route53 = quick_cloud.client("route53")
-    first = quick_cloud.deploy("check", template())["Outputs"][0]["OutputValue"]
-    until(is_published(quick_cloud, first, 1))
-    tags = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=first)["ResourceTagSet"][
-        "Tags"
-    ]
-    assert tags == [{"Key": "Name", "Value": "outside"}]
-    same = quick_cloud.deploy("check", template(ResourcePath="/other"), "UPDATE")["Outputs"][0]["OutputValue"]
-    assert same == first
-    until(lambda: server.asked[-1][0] == "/other")
-    fixed = quick_cloud.deploy("check", template(RequestInterval=30), "UPDATE")["Outputs"][0]["OutputValue"]
-    assert fixed != first
-    assert [c["Id"] for c in route53.list_health_checks()["HealthChecks"] if c["Id"] in (first, fixed)] == [
-        fixed
-    ]
-    quick_cloud.delete("check")
-    assert fixed not in [c["Id"] for c in route53.list_health_checks()["HealthChecks"]]
 
 
 def test_what_was_seen_survives_a_kill(
