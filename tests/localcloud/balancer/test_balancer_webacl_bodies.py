@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from localcloud.balancer.http import Head
 from localcloud.balancer.webacl import BODY_LIMIT, Judge, Request, Verdict, managed
 from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
+from tests.localcloud.conftest import ROOT
 
+#: What names of rules end in, after what the page says once for all of them.
+ENDS = {"BODY", "COOKIE", "Cookie_HEADER", "HEADER", "QUERYARGUMENTS", "QUERYSTRING", "URIPATH"}
 JSON_BODY = {
     "JsonBody": {
         "MatchPattern": {"All": {}}, "MatchScope": "ALL", "InvalidFallbackBehavior": "EVALUATE_AS_STRING",
@@ -162,6 +166,17 @@ def test_every_rule_has_a_case_here() -> None:
     tried = {case[0] for test in tests for case in test.pytestmark[0].args[1]}  # type: ignore[attr-defined]
     known = {name for _, rules in managed.GROUPS.values() for name in rules}
     assert tried == (known - {"Host_localhost_HEADER"}) | {""}
+
+
+def test_the_page_lists_the_rules_that_there_are() -> None:
+    page = (ROOT / "docs" / "local-cloud.md").read_text()
+    for group_, (_, rules) in managed.GROUPS.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{group_}` |")]
+        named, family = set(), ""
+        for word in re.findall(r"`(\w+)`", row.split("|")[2]):
+            family = word if word.endswith("_") else family if word in ENDS else ""
+            named |= set() if word.endswith("_") else {family + word}
+        assert named == set(rules)
 
 
 def test_overrides_count_and_let_pass() -> None:
