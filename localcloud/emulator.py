@@ -66,7 +66,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_add_event", "_deploy_stack_async", "_diff_resources", "_find_change_set", "_resolve_props_for_diff",
     ),
     "services.cloudformation.handlers": (
-        "_ACTION_HANDLERS", "_add_event", "_deploy_stack_async", "_resolve_stack", "_roll_back_operation",
+        "_ACTION_HANDLERS", "_add_event", "_capabilities_enforced", "_deploy_stack_async", "_resolve_stack",
+        "_roll_back_operation",
     ),
     "services.cloudformation.helpers": ("_error", "_xml"),
     "services.cloudwatch": (

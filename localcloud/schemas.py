@@ -28,11 +28,6 @@ def _index() -> dict[str, str]:
     return index
 
 
-def resource_types() -> frozenset[str]:
-    """Every resource type that AWS has."""
-    return frozenset(_index())
-
-
 @cache
 def schema(resource_type: str) -> dict[str, Any] | None:
     """The schema of a resource type, None for a type AWS does not have."""
@@ -67,6 +62,16 @@ def generated_identifier(resource_type: str) -> str | None:
     found = schema(resource_type) or {}
     primary = found.get("primaryIdentifier") or []
     if len(primary) != 1 or primary[0] not in (found.get("readOnlyProperties") or []):
+        return None
+    return str(primary[0]).removeprefix("/properties/")
+
+
+@cache
+def given_identifier(resource_type: str) -> str | None:
+    """The one property a template may give that identifies the resource, None where it is otherwise."""
+    found = schema(resource_type) or {}
+    primary = found.get("primaryIdentifier") or []
+    if len(primary) != 1 or primary[0] in (found.get("readOnlyProperties") or []):
         return None
     return str(primary[0]).removeprefix("/properties/")
 

@@ -55,6 +55,10 @@ def install() -> None:
     create = handlers._ACTION_HANDLERS["CreateChangeSet"]
 
     def create_with_outputs(params: Tree) -> Any:
+        if _one(params, "ChangeSetType") == "UPDATE" and (
+            refusal := _not_updatable(_one(params, "StackName"))
+        ):
+            return _cfn("helpers")._error("ValidationError", refusal)
         answer = create(params)
         if answer[0] == 200:
             names = _one(params, "ChangeSetName"), _one(params, "StackName")
@@ -75,6 +79,15 @@ def install() -> None:
         return status, headers, body
 
     handlers._ACTION_HANDLERS["DescribeChangeSet"] = describe_with_values
+
+
+def _not_updatable(stack_name: str) -> str | None:
+    """Why AWS refuses an update of a stack that can only be deleted, None where it can be updated."""
+    stacks = emulator.module("services.cloudformation")._stacks.values()
+    stack = next((s for s in stacks if stack_name in (s["StackName"], s["StackId"])), None)
+    if stack is None or stack["StackStatus"] not in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        return None
+    return f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
 
 
 def _allow_outputs_alone(change_set: Tree) -> None:

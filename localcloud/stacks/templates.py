@@ -1,4 +1,4 @@
-"""Templates: the short forms of the functions of the Rules section, and properties in AWS's types."""
+"""Templates: short forms of the Rules section's functions, properties in AWS's types, capabilities."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ _SHORT_FORMS = ("Contains", "EachMemberEquals", "EachMemberIn", "RefAll", "Value
 
 
 def install() -> None:
-    """Install both."""
+    """Install all three."""
     engine = emulator.module("services.cloudformation.engine")
     for name in _SHORT_FORMS:
         engine.CfnLoader.add_constructor(f"!{name}", engine._construct_cfn_tag(f"Fn::{name}"))
+
+    # MiniStack asks for capabilities only where it enforces IAM; AWS always does.
+    emulator.module("services.cloudformation.handlers")._capabilities_enforced = lambda: True
 
     stacks = emulator.module("services.cloudformation.stacks")
     with_tags = stacks._with_stack_tags

@@ -40,6 +40,7 @@ def install() -> None:
 
     def checked_create(resource_type: str, logical_id: str, properties: Tree, *rest: Any) -> Any:
         check(resource_type, logical_id, properties)
+        _refuse_taken(resource_type, properties)
         return create(resource_type, logical_id, properties, *rest)
 
     def checked_update(
@@ -63,6 +64,18 @@ def check(resource_type: str, logical_id: str, properties: Tree) -> None:
         raise InvalidPropertiesError(
             f"Properties validation failed for resource {logical_id} with message: {' '.join(found)}"
         )
+
+
+def _refuse_taken(resource_type: str, properties: Tree) -> None:
+    """Refuse a name that a resource of any stack has; MiniStack would have two stacks share the resource."""
+    identifier = schemas.given_identifier(resource_type)
+    name = properties.get(identifier) if identifier else None
+    if not name:
+        return
+    for stack in emulator.module("services.cloudformation")._stacks.values():
+        for record in stack.get("_resources", {}).values():
+            if (record["ResourceType"], record["PhysicalResourceId"]) == (resource_type, name):
+                raise InvalidPropertiesError(f"{name} already exists in stack {stack['StackId']}")
 
 
 def problems(resource_type: str, properties: Tree) -> list[str]:
