@@ -1,0 +1,149 @@
+"""ELBv2: target groups on every account; what listeners answer where a load balancer costs nothing."""
+
+from __future__ import annotations
+
+import http.client
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conformance.conftest import Account, delete
+from tests.localcloud.ecs.cloud_harness import free_port
+
+Network = tuple[str, list[str]]
+COSTS = "a load balancer costs by the hour and takes minutes"
+NOT_FOUND = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404", "MessageBody": "none"}}
+
+
+@pytest.fixture
+def group(account: Account, name: str, network: Network, cleanup: ExitStack) -> str:
+    elb = account.client("elbv2")
+    arn: str = elb.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=network[0], TargetType="ip"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    cleanup.callback(delete, elb.delete_target_group, TargetGroupArn=arn)
+    return arn
+
+
+@pytest.fixture
+def listener(account: Account, name: str, network: Network, cleanup: ExitStack) -> tuple[str, int]:
+    """A listener that answers 404; its ARN and port."""
+    elb, port = account.client("elbv2"), free_port()
+    balancer = elb.create_load_balancer(Name=name, Subnets=network[1], Scheme="internal")["LoadBalancers"][0]
+    cleanup.callback(elb.delete_load_balancer, LoadBalancerArn=balancer["LoadBalancerArn"])
+    made = elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Port=port, Protocol="HTTP", DefaultActions=[NOT_FOUND]
+    )
+    return made["Listeners"][0]["ListenerArn"], port
+
+
+def rule(account: Account, listener: str, priority: int, path: str, *actions: dict[str, Any]) -> str:
+    made = account.client("elbv2").create_rule(
+        ListenerArn=listener, Priority=priority, Actions=list(actions) or [NOT_FOUND],
+        Conditions=[{"Field": "path-pattern", "Values": [path]}],
+    )["Rules"][0]["RuleArn"]  # fmt: skip
+    return str(made)
+
+
+def ask(port: int, path: str) -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = answer.status, answer.read(), dict(answer.headers)
+    connection.close()
+    return found
+
+
+def test_a_target_group_has_the_documented_defaults(account: Account, group: str) -> None:
+    elb = account.client("elbv2")
+    (found,) = elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"]
+    assert (found["HealthCheckPath"], found["HealthCheckPort"]) == ("/", "traffic-port")
+    assert (found["HealthCheckIntervalSeconds"], found["HealthCheckTimeoutSeconds"]) == (30, 5)
+    assert (found["HealthyThresholdCount"], found["UnhealthyThresholdCount"]) == (5, 2)
+    assert found["Matcher"] == {"HttpCode": "200"}
+
+
+@pytest.mark.differs_locally("attributes that nothing set are left out")
+def test_the_attributes_of_a_group_have_their_defaults(account: Account, group: str) -> None:
+    elb = account.client("elbv2")
+    attributes = elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    values = {each["Key"]: each["Value"] for each in attributes}
+    assert values["deregistration_delay.timeout_seconds"] == "300"
+    assert values["load_balancing.algorithm.type"] == "round_robin"
+
+
+def test_a_name_is_taken_by_other_settings(account: Account, group: str, name: str, network: Network) -> None:
+    elb = account.client("elbv2")
+    with pytest.raises(elb.exceptions.DuplicateTargetGroupNameException):
+        elb.create_target_group(Name=name, Protocol="HTTP", Port=9090, VpcId=network[0], TargetType="ip")
+
+
+def test_a_target_of_an_unused_group_is_unused(account: Account, group: str) -> None:
+    elb = account.client("elbv2")
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.90.0.10", "Port": 8080}])
+    (found,) = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert found["Target"]["Id"] == "10.90.0.10"
+    assert (found["TargetHealth"]["State"], found["TargetHealth"]["Reason"]) == ("unused", "Target.NotInUse")
+
+
+def test_what_is_not_there_is_named_by_its_kind(account: Account, group: str, name: str) -> None:
+    elb = account.client("elbv2")
+    with pytest.raises(elb.exceptions.LoadBalancerNotFoundException):
+        elb.describe_load_balancers(Names=[f"{name}-0"])
+    with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
+        elb.describe_target_health(TargetGroupArn=group.replace(name, f"{name}-0"))
+
+
+@pytest.mark.costly_on_aws(COSTS)
+@pytest.mark.differs_locally("the API, unlike stacks, deletes what is in use")
+def test_a_group_in_use_is_not_deleted(
+    account: Account, group: str, listener: tuple[str, int], cleanup: ExitStack
+) -> None:
+    elb = account.client("elbv2")
+    made = rule(account, listener[0], 1, "/x", {"Type": "forward", "TargetGroupArn": group})
+    cleanup.callback(elb.delete_rule, RuleArn=made)
+    with pytest.raises(elb.exceptions.ResourceInUseException):
+        elb.delete_target_group(TargetGroupArn=group)
+
+
+@pytest.mark.costly_on_aws(COSTS)
+@pytest.mark.differs_locally("the API, unlike stacks, takes a priority twice")
+def test_a_priority_is_given_once(account: Account, listener: tuple[str, int]) -> None:
+    elb = account.client("elbv2")
+    rule(account, listener[0], 7, "/a")
+    with pytest.raises(elb.exceptions.PriorityInUseException):
+        rule(account, listener[0], 7, "/b")
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_the_default_rule_stays(account: Account, listener: tuple[str, int]) -> None:
+    elb = account.client("elbv2")
+    rules = elb.describe_rules(ListenerArn=listener[0])["Rules"]
+    default = next(each["RuleArn"] for each in rules if each["IsDefault"])
+    with pytest.raises(elb.exceptions.OperationNotPermittedException):
+        elb.delete_rule(RuleArn=default)
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_rules_answer_by_priority_and_the_default_last(account: Account, listener: tuple[str, int]) -> None:
+    def text(body: str) -> dict[str, Any]:
+        fixed = {"StatusCode": "200", "MessageBody": body, "ContentType": "text/plain"}
+        return {"Type": "fixed-response", "FixedResponseConfig": fixed}
+
+    arn, port = listener
+    rule(account, arn, 20, "/a*", text("second"))
+    rule(account, arn, 10, "/ab", text("first"))
+    account.until(lambda: ask(port, "/ab")[0] == 200)
+    assert [ask(port, path)[:2] for path in ("/ab", "/ac", "/b")] == [
+        (200, b"first"), (200, b"second"), (404, b"none"),
+    ]  # fmt: skip
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_a_redirect_fills_in_what_it_keeps(account: Account, listener: tuple[str, int]) -> None:
+    redirect = {"StatusCode": "HTTP_301", "Protocol": "HTTPS", "Port": "443", "Path": "/new/#{path}"}
+    arn, port = listener
+    rule(account, arn, 1, "/*", {"Type": "redirect", "RedirectConfig": redirect})
+    account.until(lambda: ask(port, "/x")[0] == 301)
+    assert ask(port, "/x?a=1")[2]["Location"] == "https://127.0.0.1:443/new/x?a=1"

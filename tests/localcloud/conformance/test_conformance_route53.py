@@ -1,0 +1,81 @@
+"""Route 53: zones and records. Cases of health checks belong here as well."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conformance.conftest import Account
+
+
+@pytest.fixture
+def zone(account: Account, name: str, cleanup: ExitStack) -> tuple[str, str]:
+    """A zone of its own: id and domain. Deleted within 12 hours, it costs nothing."""
+    route53 = account.client("route53")
+    domain = f"{name}.test."
+    made = route53.create_hosted_zone(Name=domain, CallerReference=uuid.uuid4().hex)["HostedZone"]["Id"]
+    cleanup.callback(route53.delete_hosted_zone, Id=made)
+    return made.rpartition("/")[2], domain
+
+
+def record(action: str, name: str, value: str = "192.0.2.1") -> dict[str, Any]:
+    return {
+        "Action": action,
+        "ResourceRecordSet": {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": value}]},
+    }
+
+
+def change(account: Account, zone: str, *changes: dict[str, Any]) -> Any:
+    return account.client("route53").change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": list(changes)}
+    )
+
+
+def addresses(account: Account, zone: str) -> dict[str, str]:
+    found = account.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return {r["Name"]: r["ResourceRecords"][0]["Value"] for r in found if r["Type"] == "A"}
+
+
+def test_a_new_zone_has_its_two_records(account: Account, zone: tuple[str, str]) -> None:
+    found = account.client("route53").list_resource_record_sets(HostedZoneId=zone[0])["ResourceRecordSets"]
+    assert sorted((r["Type"], r["Name"]) for r in found) == [("NS", zone[1]), ("SOA", zone[1])]
+
+
+def test_a_change_gets_in_sync_and_upsert_replaces(account: Account, zone: tuple[str, str]) -> None:
+    route53 = account.client("route53")
+    made = change(account, zone[0], record("CREATE", f"a.{zone[1]}"))["ChangeInfo"]["Id"]
+    account.until(lambda: route53.get_change(Id=made)["ChangeInfo"]["Status"] == "INSYNC")
+    change(account, zone[0], record("UPSERT", f"a.{zone[1]}", "192.0.2.2"))
+    assert addresses(account, zone[0]) == {f"a.{zone[1]}": "192.0.2.2"}
+    change(account, zone[0], record("DELETE", f"a.{zone[1]}", "192.0.2.2"))
+    assert addresses(account, zone[0]) == {}
+
+
+def test_a_batch_is_done_whole_or_not_at_all(account: Account, zone: tuple[str, str]) -> None:
+    route53 = account.client("route53")
+    change(account, zone[0], record("CREATE", f"a.{zone[1]}"))
+    try:
+        with pytest.raises(route53.exceptions.InvalidChangeBatch):
+            change(account, zone[0], record("CREATE", f"b.{zone[1]}"), record("CREATE", f"a.{zone[1]}"))
+        assert list(addresses(account, zone[0])) == [f"a.{zone[1]}"]
+    finally:
+        change(account, zone[0], record("DELETE", f"a.{zone[1]}"))
+
+
+def test_a_zone_with_records_is_not_deleted(account: Account, zone: tuple[str, str]) -> None:
+    route53 = account.client("route53")
+    change(account, zone[0], record("CREATE", f"a.{zone[1]}"))
+    try:
+        with pytest.raises(route53.exceptions.HostedZoneNotEmpty):
+            route53.delete_hosted_zone(Id=zone[0])
+    finally:
+        change(account, zone[0], record("DELETE", f"a.{zone[1]}"))
+
+
+def test_a_zone_that_is_not_there(account: Account) -> None:
+    route53 = account.client("route53")
+    with pytest.raises(route53.exceptions.NoSuchHostedZone):
+        route53.get_hosted_zone(Id="Z00000000000000000000")

@@ -1,0 +1,67 @@
+"""Application Auto Scaling: what it refuses and keeps. Cases of scaling itself belong here as well."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conformance.conftest import Account
+
+DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+
+def target(name: str) -> dict[str, str]:
+    return {**DIMENSION, "ResourceId": f"service/{name}/{name}"}
+
+
+@pytest.fixture
+def registered(account: Account, service: str, cleanup: ExitStack) -> dict[str, str]:
+    scaling, found = account.client("application-autoscaling"), target(service)
+    scaling.register_scalable_target(**found, MinCapacity=0, MaxCapacity=3)
+    cleanup.callback(scaling.deregister_scalable_target, **found)
+    return found
+
+
+def test_a_target_is_described_with_its_bounds(account: Account, registered: dict[str, str]) -> None:
+    found = account.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="ecs", ResourceIds=[registered["ResourceId"]]
+    )["ScalableTargets"]
+    assert [(each["MinCapacity"], each["MaxCapacity"]) for each in found] == [(0, 3)]
+    assert not any(found[0]["SuspendedState"].values())
+
+
+@pytest.mark.parametrize("bounds", [{"MinCapacity": 2, "MaxCapacity": 1}, {"MinCapacity": 1}])
+def test_bounds_that_are_wrong_or_missing_are_refused(
+    account: Account, service: str, bounds: dict[str, Any]
+) -> None:
+    scaling = account.client("application-autoscaling")
+    with pytest.raises(scaling.exceptions.ValidationException):
+        scaling.register_scalable_target(**target(service), **bounds)
+
+
+def test_a_service_that_is_not_there_is_no_target(account: Account, service: str) -> None:
+    scaling = account.client("application-autoscaling")
+    wrong = {**target(service), "ResourceId": f"service/{service}/none"}
+    with pytest.raises(scaling.exceptions.ValidationException, match="ECS service doesn't exist"):
+        scaling.register_scalable_target(**wrong, MinCapacity=0, MaxCapacity=1)
+
+
+def test_a_policy_needs_its_target(account: Account, service: str) -> None:
+    scaling = account.client("application-autoscaling")
+    policy = {
+        "TargetValue": 50.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    }
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException):
+        scaling.put_scaling_policy(
+            **target(service), PolicyName="p", PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=policy,
+        )  # fmt: skip
+
+
+def test_a_target_that_is_not_there_is_not_deregistered(account: Account, service: str) -> None:
+    scaling = account.client("application-autoscaling")
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException):
+        scaling.deregister_scalable_target(**target(service))
