@@ -111,3 +111,34 @@ def test_a_deployment_that_breaks_connections_goes_back_by_its_alarm(fast_cloud:
     until(lambda: shifting.last()["status"] == "ROLLBACK_SUCCESSFUL")
     assert "broken" in shifting.last()["statusReason"]
     until(lambda: fast_cloud.get("/") == (200, b"one"))
+
+
+def test_a_web_acl_counts_what_it_does(fast_cloud: LocalCloud, stack: dict[str, str]) -> None:
+    cloudwatch, waf = fast_cloud.client("cloudwatch"), fast_cloud.client("wafv2")
+    seen = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True}
+    path = {"ByteMatchStatement": {
+        "SearchString": b"/404", "FieldToMatch": {"UriPath": {}}, "PositionalConstraint": "EXACTLY",
+        "TextTransformations": [{"Priority": 0, "Type": "NONE"}],
+    }}  # fmt: skip
+    acl = waf.create_web_acl(
+        Name="w", Scope="REGIONAL", DefaultAction={"Allow": {}},
+        VisibilityConfig={**seen, "MetricName": "acl"},
+        Rules=[{"Name": "r", "Priority": 0, "Statement": path, "Action": {"Block": {}},
+                "VisibilityConfig": {**seen, "MetricName": "not-that"}}],
+    )["Summary"]["ARN"]  # fmt: skip
+    balancer = fast_cloud.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    waf.associate_web_acl(WebACLArn=acl, ResourceArn=balancer)
+    assert [fast_cloud.get(path)[0] for path in ("/404", "/200", "/404", "/200", "/200")] == [
+        403, 200, 403, 200, 200
+    ]  # fmt: skip
+
+    def count(name: str, rule: str) -> float:
+        where = {"WebACL": "acl", "Region": "us-east-1", "Rule": rule}
+        return sum(statistic(cloudwatch, "AWS/WAFV2", name, "Sum", **where))
+
+    def forwarded() -> float:
+        return sum(statistic(cloudwatch, ELB, "RequestCount", "Sum", LoadBalancer=stack["FullName"]))
+
+    # What was blocked never came to a target.
+    until(lambda: (count("AllowedRequests", "ALL"), forwarded()) == (3, 3))
+    assert (count("BlockedRequests", "not-that"), count("BlockedRequests", "ALL")) == (2, 2)
