@@ -116,6 +116,12 @@ def put(policy: Record) -> list[Record]:
     return made
 
 
+def made(policy: Record) -> bool:
+    """Whether the alarms of a target tracking policy are there."""
+    there = _cloudwatch()._alarms
+    return bool(policy["Alarms"]) and all(alarm["AlarmName"] in there for alarm in policy["Alarms"])
+
+
 def delete(alarms: list[Record]) -> None:
     """Delete alarms that target tracking made, those that are still there."""
     there = [alarm["AlarmName"] for alarm in alarms if alarm["AlarmName"] in _cloudwatch()._alarms]

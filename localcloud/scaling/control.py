@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud import emulator, metrics, speed
-from localcloud.scaling import activities, deciding, schedule, targets
+from localcloud.scaling import activities, alarms, deciding, schedule, targets
 from localcloud.scaling.records import STORE, Record, where
 
 log = logging.getLogger("localcloud.scaling")
@@ -143,6 +143,12 @@ async def start() -> None:
         # The schedule's clock may have been ahead of the real time that it begins at again.
         for name in ("_base", "_from"):
             action[name] = min(action.get(name, schedule.now()), schedule.now())
+    for key, target in STORE.targets.items():
+        with emulator.module("core.responses").request_scope(*where(target)):
+            for policy in STORE.of_target(STORE.policies, key).values():
+                # An earlier version kept policies without making their alarms.
+                if policy["PolicyType"] == "TargetTrackingScaling" and not alarms.made(policy):
+                    policy["Alarms"] = alarms.put(policy)
     _running = asyncio.create_task(_scaler.run(), name="scaling")
 
 

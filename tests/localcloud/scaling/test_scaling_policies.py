@@ -134,8 +134,13 @@ def test_schedules_change_the_bounds_and_survive_a_sudden_end(scaled: Scaled) ->
     assert "scheduled action name awake was triggered" in causes
     scaled.api.delete_scheduled_action(**RESOURCE, ScheduledActionName="awake")
     scaled.cloud.stable(2)
+    tracking = scaled.track("load", 60)
     scaled.cloud.kill()
+    # A policy without its alarms, as an earlier version left it, gets them at the start.
+    (scaled.cloud.state / "emulator" / "cloudwatch.json").unlink(missing_ok=True)
     scaled.cloud.up()
+    found = scaled.alarms.describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
+    assert {alarm["AlarmName"] for alarm in found} == set(tracking.values())
     target = scaled.api.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 4)
     assert not [name for name in target if name.startswith("_")]
