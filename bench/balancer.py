@@ -29,10 +29,12 @@ def targets(endpoint: str) -> tuple[tuple[str, int], tuple[str, int]]:
     )
     for balancer in client.describe_load_balancers()["LoadBalancers"]:
         listener = client.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"][0]
-        group = listener["DefaultActions"][0]["TargetGroupArn"]
-        for one in client.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]:
-            if one["TargetHealth"]["State"] == "healthy":
-                return ("127.0.0.1", listener["Port"]), (one["Target"]["Id"], one["Target"]["Port"])
+        # A rule forwards, not the listener's default action; only the group in use has healthy targets.
+        for group in client.describe_target_groups()["TargetGroups"]:
+            health = client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])
+            for one in health["TargetHealthDescriptions"]:
+                if one["TargetHealth"]["State"] == "healthy":
+                    return ("127.0.0.1", listener["Port"]), (one["Target"]["Id"], one["Target"]["Port"])
     sys.exit(f"No healthy target at {endpoint}. Make an environment first: make create ENV=local")
 
 
