@@ -5,8 +5,10 @@ MiniStack keeps and describes them, and carries composite alarms; evaluation is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,10 +53,11 @@ class AlarmError(ValueError):
 
 
 class Alarms:
-    """The alarms of all regions."""
+    """The alarms of all regions; made on the event loop."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         _subscribers.clear()
         #: Until when the state that a client set is left alone, by the alarm's ARN.
         self._held: dict[str, float] = {}
@@ -108,12 +111,26 @@ class Alarms:
         if not self._evaluating:
             # SetAlarmState: it lasts until the next evaluation, a minute from now.
             self._held[alarm["AlarmArn"]] = time.time() + clock.seconds(60)
+        if threading.get_ident() == self._thread:
+            self._tell(alarm, old, new, alarm["StateReason"])
+            return
+        # Templates are carried out on threads of their own.
+        responses = emulator.module("core.responses")
+        where = responses.get_account_id(), responses.get_region()
+
+        def tell(reason: str) -> None:
+            with responses.request_scope(*where):
+                self._tell(alarm, old, new, reason)
+
+        self._loop.call_soon_threadsafe(tell, alarm["StateReason"])
+
+    def _tell(self, alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
         self._changed()
         for subscriber in _subscribers:
             try:
-                subscriber(alarm, old, new, alarm["StateReason"])
+                subscriber(alarm, old, new, reason)
             except Exception:
-                log.exception("what follows from alarm %s failed", name)
+                log.exception("what follows from alarm %s failed", alarm["AlarmName"])
 
     def install(self) -> None:
         """Take the evaluation over from MiniStack."""

@@ -43,8 +43,10 @@ def _update_metric(physical_id: str, old: Properties, new: Properties, stack_nam
 
 
 def _put(name: str, properties: Properties) -> Made:
-    request = {**properties, "AlarmName": name}
+    # Tags of stacks begin with aws:, which clients may not set.
+    request = {**{key: value for key, value in properties.items() if key != "Tags"}, "AlarmName": name}
     call("CloudWatch", _cloudwatch()._put_composite_alarm, {}, request, False, True)
+    _cloudwatch().cloudformation_set_metric_alarm_tags(name, properties.get("Tags") or [])
     return name, {"Arn": _cloudwatch()._composite_alarms[name]["AlarmArn"]}
 
 

@@ -173,8 +173,30 @@ def test_metrics_of_clients_and_of_log_lines(fast_cloud: LocalCloud, cloudwatch:
 
 def test_services_publish_what_their_tasks_use(fast_cloud: LocalCloud, cloudwatch: Any) -> None:
     group = fast_cloud.balancer()
+    fast_cloud.client("ecs").create_cluster(
+        clusterName="c", settings=[{"name": "containerInsights", "value": "enabled"}]
+    )
     fast_cloud.service(fast_cloud.task_definition(fast_cloud.push()), group, count=1)
     where = {"ClusterName": "c", "ServiceName": "s"}
     until(lambda: statistic(cloudwatch, "AWS/ECS", "MemoryUtilization", "Average", **where))
     assert 0 < statistic(cloudwatch, "AWS/ECS", "MemoryUtilization", "Maximum", **where)[-1] < 100
     assert statistic(cloudwatch, "AWS/ECS", "CPUUtilization", "Average", **where)[-1] >= 0
+    until(lambda: 1 in statistic(cloudwatch, "ECS/ContainerInsights", "RunningTaskCount", "Maximum", **where))
+    assert set(statistic(cloudwatch, "ECS/ContainerInsights", "DesiredTaskCount", "Maximum", **where)) == {1}
+
+
+def test_a_composite_alarm_of_a_template_is_evaluated_too(fast_cloud: LocalCloud, cloudwatch: Any) -> None:
+    single = {
+        "AlarmName": "child", "Namespace": "N", "MetricName": "m", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": "1", "Threshold": "5", "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "breaching",
+    }  # fmt: skip
+    parent = {"AlarmName": "parent", "AlarmRule": {"Fn::Sub": 'ALARM("${Child}")'}}
+    resources = {
+        "Child": {"Type": "AWS::CloudWatch::Alarm", "Properties": single},
+        "Parent": {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": parent},
+    }
+    cfn = fast_cloud.client("cloudformation")
+    cfn.create_stack(StackName="s", TemplateBody=json.dumps({"Resources": resources}))
+    until(lambda: cfn.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    until(lambda: (_state(cloudwatch, "child"), _state(cloudwatch, "parent")) == ("ALARM", "ALARM"))
