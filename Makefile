@@ -26,8 +26,9 @@ create: $(RUN) ## Build the image, make every stack, print the URL and a token  
 	@$(STACK) create $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: change
-change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [RUNTIME=]
-	@$(STACK) change $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
+change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [DETAIL=full] [FORMAT=markdown [FILE=]] [RUNTIME=]
+	@$(STACK) change $(OPTIONS) $(if $(DETAIL),--detail '$(DETAIL)') $(if $(FORMAT),--format '$(FORMAT)') \
+	  $(if $(FILE),--file '$(FILE)') $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: approve
 approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1]
@@ -48,6 +49,14 @@ test: $(RUN) ## Test the deployed service from outside                          
 .PHONY: token
 token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
 	@$(STACK) token $(OPTIONS)
+
+.PHONY: tokens
+tokens: $(RUN) ## List the API tokens, without their secrets                         ENV= [JSON=1]
+	@$(STACK) tokens $(OPTIONS)
+
+.PHONY: revoke-token
+revoke-token: $(RUN) ## Revoke an API token by its id                                ENV= ID=
+	@$(STACK) revoke-token $(OPTIONS) $(if $(ID),--id '$(ID)')
 
 ##@ See what is there
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.commands import image, now, operate, see
+from stack.commands import image, operate, see, tokens
 from stack.commands.base import tool
 
-__all__ = ["image", "now", "operate", "see", "tool"]
+__all__ = ["image", "operate", "see", "tokens", "tool"]

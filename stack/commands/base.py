@@ -1,4 +1,4 @@
-"""What commands share: the group, how errors end, the options of an environment. The work is done elsewhere."""
+"""What commands share: the group, how errors end, an environment's options. The work is done elsewhere."""
 
 from __future__ import annotations
 
