@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from stack import changesets, create, endpoint, gate, protection, review, stacks, uses, values
+from stack import changesets, create, endpoint, gate, protection, review, review_forms, stacks, uses, values
 from stack.change import names_hint, pending_names
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
@@ -59,7 +59,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
     listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the termination protection"])
     if terminal.asks and not yes:
         if rows:
-            review.show(terminal, rows)
+            review_forms.show(terminal, rows)
         if differ:
             terminal.say(protection.in_words(cloud, differ))
         click.confirm(f"Change {listed} of {environment.name} now?", abort=True, err=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 import click
 
 from stack import approve, change, changesets, create, delete, probe
 from stack.clients import Cloud
 from stack.commands.base import as_json, command, name, runtime
+from stack.errors import usage
 from stack.image import pin
 from stack.terminal import Terminal
 
@@ -22,13 +26,46 @@ def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     return create.run(cloud, terminal, runtime)
 
 
-@command("change", "--env local --name more-tasks")
+@command("change", "--env local --name more-tasks --detail full")
 @name
 @runtime
+@click.option(
+    "--detail",
+    type=click.Choice(["changes", "full"]),
+    default="changes",
+    show_default=True,
+    help="full: all properties of what changes, in their whole length.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown"]),
+    default="table",
+    show_default=True,
+    help="markdown: for a comment on a pull request.",
+)
+@click.option(
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the Markdown is written too.",
+)
 @as_json
-def _change(cloud: Cloud, terminal: Terminal, name: str | None, runtime: pin.Runtime, as_json: bool) -> int:
+def _change(
+    cloud: Cloud,
+    terminal: Terminal,
+    name: str | None,
+    runtime: pin.Runtime,
+    detail: str,
+    form: Literal["table", "markdown"],
+    file: Path | None,
+    as_json: bool,
+) -> int:
     """Make a change set for each stack that differs from the files, and show what it would do."""
-    return change.run(cloud, terminal, changesets.check_name(name), runtime, as_json)
+    if as_json and form == "markdown":
+        raise usage("JSON and Markdown cannot both be printed.", "Leave out --json or --format markdown.")
+    wanted = change.Form("json" if as_json else form, detail == "full", file)
+    return change.run(cloud, terminal, changesets.check_name(name), runtime, wanted)
 
 
 @command("approve", "--env local --name more-tasks --replace Table")
