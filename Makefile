@@ -64,9 +64,17 @@ revoke-token: $(RUN) ## Revoke an API token by its id                           
 status: $(RUN) ## Stacks, service, tasks, health                                     ENV= [JSON=1]
 	@$(STACK) status $(OPTIONS)
 
+.PHONY: tasks
+tasks: $(RUN) ## Tasks: where and how they run; why others ended                     ENV= [JSON=1]
+	@$(STACK) tasks $(OPTIONS)
+
 .PHONY: outputs
 outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]
 	@$(STACK) outputs $(OPTIONS)
+
+.PHONY: cost
+cost: $(RUN) ## What it costs a month on AWS, line by line                          ENV= [USE="--requests 5e7 --tasks 3"] [JSON=1]
+	@$(STACK) cost $(OPTIONS) $(USE)
 
 .PHONY: events
 events: $(RUN) ## The stacks' latest events                                          ENV= [JSON=1]

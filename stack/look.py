@@ -73,13 +73,7 @@ def _show_service(service: tasks.Service, terminal: Terminal) -> None:
         f"Service {service.name}: {service.running} of {service.desired} tasks run, {service.pending} start"
         + (f"; deployment {service.rollout}" if service.rollout else "")
     )
-    table = Table(pad_edge=False)
-    for heading in ("Task", "Zone", "Status", "Target", "Image"):
-        table.add_column(heading, overflow="fold")
-    for task in service.tasks:
-        digest = task.image.rpartition("@")[2][:19]
-        table.add_row(task.id, task.zone, task.status, task.target, digest)
-    terminal.table(table)
+    terminal.table(tasks.table(service))
 
 
 def outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
