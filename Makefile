@@ -34,6 +34,10 @@ change: $(RUN) ## Make change sets and show what they would change              
 approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1]
 	@$(STACK) approve $(OPTIONS) $(foreach id,$(subst $(COMMA), ,$(REPLACE)),--replace '$(id)') $(if $(YES),--yes)
 
+.PHONY: cancel
+cancel: $(RUN) ## Cancel the update that runs; the stack goes back                   ENV=
+	@$(STACK) cancel $(OPTIONS)
+
 .PHONY: reject
 reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME=
 	@$(STACK) reject $(OPTIONS)
@@ -67,6 +71,15 @@ status: $(RUN) ## Stacks, service, tasks, health                                
 .PHONY: tasks
 tasks: $(RUN) ## Tasks: where and how they run; why others ended                     ENV= [JSON=1]
 	@$(STACK) tasks $(OPTIONS)
+
+.PHONY: logs
+logs: $(RUN) ## What the tasks wrote                ENV= [SINCE=10m] [FILTER=] [TASK=] [FOLLOW=1] [RAW=1] [JSON=1]
+	@$(STACK) logs $(OPTIONS) $(if $(SINCE),--since '$(SINCE)') $(if $(FILTER),--filter '$(value FILTER)') \
+	  $(if $(TASK),--task '$(TASK)') $(if $(FOLLOW),--follow) $(if $(RAW),--raw)
+
+.PHONY: watch
+watch: $(RUN) ## Follow what runs on the stacks, wherever it was started             ENV= [JSON=1]
+	@$(STACK) watch $(OPTIONS)
 
 .PHONY: outputs
 outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]

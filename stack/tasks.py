@@ -49,6 +49,7 @@ class Service:
 
     name: str
     cluster: str
+    definition: str
     desired: int
     running: int
     pending: int
@@ -89,6 +90,7 @@ def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
     return Service(
         name=service["serviceName"],
         cluster=cluster,
+        definition=service.get("taskDefinition", ""),
         desired=service["desiredCount"],
         running=service["runningCount"],
         pending=service["pendingCount"],
