@@ -6,7 +6,7 @@ Verdicts are kept in .state/<ENV>/, since a rollback erases what they are made o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +126,19 @@ def all_events(cloud: Cloud, stack_id: str) -> list[StackEventTypeDef]:
     """Read a stack's events in the order they happened."""
     pages = cloud.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     return [event for page in pages for event in page["StackEvents"]][::-1]
+
+
+def of_last_operation(events: Sequence[StackEventTypeDef], stack_id: str) -> list[StackEventTypeDef]:
+    """Take those of the operation that runs, or ran last, of a stack's events in the order they happened."""
+
+    def rests(event: StackEventTypeDef) -> bool:
+        return event.get("PhysicalResourceId") == stack_id and event.get("ResourceStatus", "").endswith(
+            ("_COMPLETE", "_FAILED")
+        )
+
+    # An event that is the very last one ends this operation and not the one before.
+    ends = [number for number, event in enumerate(events[:-1]) if rests(event)]
+    return list(events[ends[-1] + 1 :] if ends else events)
 
 
 def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
