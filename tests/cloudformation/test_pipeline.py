@@ -26,7 +26,13 @@ CALL = re.compile(
 )
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 # What `make delete` calls.
-FOR_PEOPLE = {"cloudformation:deletestack", "ecr:batchdeleteimage"}
+FOR_PEOPLE = {
+    "cloudformation:cancelupdatestack",
+    "cloudformation:deletestack",
+    "ecr:batchdeleteimage",
+    "ecs:describetaskdefinition",
+    "logs:filterlogevents",
+}
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
 NOT_USED = {
     "AWS::ApplicationAutoScaling::ScalableTarget": ["lambda"],
