@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from stack import changesets, endpoint, gate, protection, review, review_forms, stacks, uses, values
 from stack.clients import Cloud
+from stack.cost import difference
+from stack.cost.difference import Difference
 from stack.environment import Environment
 from stack.errors import OK, ToolError, refused, usage
 from stack.image import pin
@@ -54,19 +56,21 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form:
     rows: list[Row] = []
     before: dict[str, values.Side] = {}
     after: dict[str, values.Side] = {}
+    wanted: dict[str, Mapping[str, str]] = {}
     try:
         for stack, state in found.items():
-            wanted = stacks.wired(environment, stack, known, image)
-            change_set = changesets.make(cloud, stack, name, "UPDATE", wanted)
+            wanted[stack] = stacks.wired(environment, stack, known, image)
+            change_set = changesets.make(cloud, stack, name, "UPDATE", wanted[stack])
             made.append(change_set)
             if change_set.nothing:
                 changesets.delete(cloud, made.pop())
                 continue
             if change_set.status == "FAILED":
                 raise ToolError(f"CloudFormation refuses the change of {state.name}: {change_set.reason}")
-            after[stack] = values.side(environment.templates[stack].body, wanted)
+            after[stack] = values.side(environment.templates[stack].body, wanted[stack])
             before[stack] = values.current(cloud, state)
             rows += review.rows(change_set, before[stack], after[stack], form.full)
+        cost = difference.of(cloud, terminal, found, wanted, before)
     except BaseException:
         # A review that is not whole must not be approved: none of it stays.
         for change_set in made:
@@ -83,8 +87,10 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form:
         for output, source in _not_given_yet(environment, known)
     ]
     notes += [one.in_words for one in unknown if one.parameter in known[one.source]]
+    if cost and cost.in_words:
+        notes.append(cost.in_words)
     differ = protection.differing(cloud, found.values())
-    _print(cloud, terminal, name, made, rows, unknown, notes, differ, form)
+    _print(cloud, terminal, name, made, rows, unknown, notes, differ, cost, form)
     return OK
 
 
@@ -136,6 +142,7 @@ def _print(
     unknown: list[review.Late],
     notes: list[str],
     differ: list[Stack],
+    cost: Difference | None,
     form: Form,
 ) -> None:
     environment = cloud.environment
@@ -156,6 +163,7 @@ def _print(
                 "known_once_applied": [asdict(one) for one in unknown],
                 "needs_replace": [row.logical_id for row in dangers],
                 "termination_protection": {stack.name: not stack.protected for stack in differ},
+                "cost": cost and cost.as_data(),
             }
         )
         return
