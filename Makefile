@@ -81,6 +81,10 @@ logs: $(RUN) ## What the tasks wrote                ENV= [SINCE=10m] [FILTER=] [
 watch: $(RUN) ## Follow what runs on the stacks, wherever it was started             ENV= [JSON=1]
 	@$(STACK) watch $(OPTIONS)
 
+.PHONY: drift
+drift: $(RUN) ## What was changed past CloudFormation                                ENV= [JSON=1]
+	@$(STACK) drift $(OPTIONS)
+
 .PHONY: outputs
 outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]
 	@$(STACK) outputs $(OPTIONS)

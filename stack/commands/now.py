@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from stack import logs, tasks
+from stack import drift, logs, tasks
 from stack.clients import Cloud
 from stack.commands.base import as_json, command
 from stack.loglines import Line
@@ -49,3 +49,10 @@ def _logs(
 
     wanted = logs.Wanted(logs.since(since, datetime.now(UTC)), task, pattern)
     return logs.run(cloud, terminal, wanted, show, follow)
+
+
+@command("drift", "--env local --json")
+@as_json
+def _drift(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Show what is other than the templates say; exit code 1 if anything is that nobody meant to be."""
+    return drift.run(cloud, terminal, as_json)
