@@ -62,6 +62,10 @@ tokens: $(RUN) ## List the API tokens, without their secrets                    
 revoke-token: $(RUN) ## Revoke an API token by its id                                ENV= ID=
 	@$(STACK) revoke-token $(OPTIONS) $(if $(ID),--id '$(ID)')
 
+.PHONY: exec
+exec: $(RUN) ## Run a command in a task, by ECS Exec                                 ENV= [TASK=] [CMD=]
+	@$(STACK) exec $(OPTIONS) $(if $(TASK),--task '$(TASK)') $(if $(CMD),--command '$(value CMD)')
+
 ##@ See what is there
 
 .PHONY: status

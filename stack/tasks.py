@@ -50,6 +50,7 @@ class Service:
     name: str
     cluster: str
     definition: str
+    execute_command: bool
     desired: int
     running: int
     pending: int
@@ -91,6 +92,7 @@ def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
         name=service["serviceName"],
         cluster=cluster,
         definition=service.get("taskDefinition", ""),
+        execute_command=service.get("enableExecuteCommand", False),
         desired=service["desiredCount"],
         running=service["runningCount"],
         pending=service["pendingCount"],

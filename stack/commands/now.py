@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from stack import drift, logs, tasks
+from stack import drift, execute, logs, tasks
 from stack.clients import Cloud
 from stack.commands.base import as_json, command
 from stack.loglines import Line
@@ -56,3 +56,17 @@ def _logs(
 def _drift(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Show what is other than the templates say; exit code 1 if anything is that nobody meant to be."""
     return drift.run(cloud, terminal, as_json)
+
+
+@command("exec", "--env dev --task 3f2a --command 'python3 -m app settings'")
+@click.option("--task", default="", metavar="ID", help="In which; the beginning of its id. Else the first.")
+@click.option(
+    "--command",
+    "words",
+    default="",
+    metavar="COMMAND",
+    help="What to run, instead of `python3 -m app settings`; the service's image has no shell.",
+)
+def _exec(cloud: Cloud, terminal: Terminal, task: str, words: str) -> int:
+    """Run a command in a task, by ECS Exec; needs ExecuteCommand on, and the session manager plugin here."""
+    return execute.run(cloud, terminal, task, words)
