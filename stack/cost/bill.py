@@ -24,12 +24,12 @@ class Bill:
     @property
     def idle(self) -> float:
         """What it costs while nobody calls."""
-        return sum(line.month for line in self.lines if not line.traffic)
+        return sum((line.month for line in self.lines if not line.traffic), 0.0)
 
     @property
     def total(self) -> float:
         """What it costs with the assumed use."""
-        return sum(line.month for line in self.lines)
+        return sum((line.month for line in self.lines), 0.0)
 
     def of(self, stack: str) -> Bill:
         """The part of one stack."""

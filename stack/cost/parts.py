@@ -52,10 +52,10 @@ def resource(context: Context, name: str, kind: str, properties: Mapping[str, An
     """Price one resource: its lines, and what of it is not priced."""
     if kind in FREE:
         return
-    if kind not in _PRICED:
+    if kind not in PRICED:
         yield context.not_priced(name, f"{kind}: the table has no price for it")
         return
-    yield from _PRICED[kind](context, name, properties)
+    yield from PRICED[kind](context, name, properties)
 
 
 def _address(context: Context, name: str, _: Mapping[str, Any]) -> Found:
@@ -201,7 +201,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-_PRICED: Mapping[str, Callable[[Context, str, Mapping[str, Any]], Found]] = {
+PRICED: Mapping[str, Callable[[Context, str, Mapping[str, Any]], Found]] = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": _policy,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _composite_alarm,

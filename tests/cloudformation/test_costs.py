@@ -5,6 +5,7 @@ import dataclasses
 import operator
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,5 +159,9 @@ def test_what_is_not_priced_is_named_and_nothing_else_is_left_out(name: str) -> 
     )
 
 
-def test_no_type_is_both_free_and_priced() -> None:
-    assert not parts.FREE & set(parts._PRICED)
+def test_every_type_of_the_templates_is_free_or_priced_and_not_both(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    assert not parts.FREE & set(parts.PRICED)
+    types = {item["Type"] for template in templates.values() for item in template["Resources"].values()}
+    assert types <= parts.FREE | set(parts.PRICED)
