@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import stacks
+from stack import hints, stacks
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError
@@ -76,7 +76,7 @@ def make(
     else:
         said = cause.reason if cause else reason or "CloudFormation gives no reason"
         sentence = f"{environment.stack_name(stack)} failed: {said}"
-    return {
+    found = {
         "operation": operation,
         "environment": environment.name,
         "stack": environment.stack_name(stack),
@@ -87,6 +87,7 @@ def make(
         "resource_type": cause.type if cause else None,
         **(evidence or Evidence()).as_dict(),
     }
+    return {**found, "hints": hints.find(found)}
 
 
 def _file(environment: Environment, operation: str) -> Path:
@@ -161,3 +162,6 @@ def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
             out(f"  {message}")
     for gap in verdict["gaps"]:
         out(f"({gap})")
+    # Not in verdicts that were kept before there were hints.
+    for hint in verdict.get("hints", []):
+        out(f"What to do: {hint}")
