@@ -9,7 +9,18 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from stack import changesets, endpoint, gate, protection, review, review_forms, stacks, uses, values
+from stack import (
+    changesets,
+    endpoint,
+    gate,
+    protection,
+    review,
+    review_forms,
+    stack_policies,
+    stacks,
+    uses,
+    values,
+)
 from stack.clients import Cloud
 from stack.cost import difference
 from stack.cost.difference import Difference
@@ -90,7 +101,8 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form:
     if cost and cost.in_words:
         notes.append(cost.in_words)
     differ = protection.differing(cloud, found.values())
-    _print(cloud, terminal, name, made, rows, unknown, notes, differ, cost, form)
+    policies = stack_policies.differing(cloud, found.values())
+    _print(cloud, terminal, name, made, rows, unknown, notes, differ, policies, cost, form)
     return OK
 
 
@@ -142,6 +154,7 @@ def _print(
     unknown: list[review.Late],
     notes: list[str],
     differ: list[Stack],
+    policies: list[Stack],
     cost: Difference | None,
     form: Form,
 ) -> None:
@@ -163,6 +176,9 @@ def _print(
                 "known_once_applied": [asdict(one) for one in unknown],
                 "needs_replace": [row.logical_id for row in dangers],
                 "termination_protection": {stack.name: not stack.protected for stack in differ},
+                "stack_policies": {
+                    stack.name: bool(environment.termination_protection) for stack in policies
+                },
                 "cost": cost and cost.as_data(),
             }
         )
@@ -170,7 +186,9 @@ def _print(
     head: list[str] = []
     if differ:
         head.append(protection.in_words(cloud, differ))
-    if not made and not differ:
+    if policies:
+        head.append(stack_policies.in_words(cloud, policies))
+    if not (made or differ or policies):
         head.append("Nothing to change: the stacks are as the files say.")
     elif made and not rows:
         head.append("Only the stacks' own settings (outputs, tags) change.")
@@ -179,7 +197,7 @@ def _print(
     if form.format == "markdown":
         text = review_forms.markdown(
             f"Change {name} of {environment.name}",
-            [*head, *notes, *guarded, *([f"Do it: {approve}"] if made or differ else [])],
+            [*head, *notes, *guarded, *([f"Do it: {approve}"] if made or differ or policies else [])],
             rows,
             form.full,
         )
@@ -194,7 +212,7 @@ def _print(
             terminal.result(line)
         if rows:
             review_forms.show(terminal, rows, form.full)
-    if made or differ:
+    if made or differ or policies:
         terminal.say(f"Nothing has been done yet. Do it:  {approve}")
         terminal.say(f"Or drop it:                        make reject ENV={environment.name} NAME={name}")
 

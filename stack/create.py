@@ -7,7 +7,7 @@ import ssl
 import time
 from datetime import UTC, datetime
 
-from stack import access, address, changesets, endpoint, protection, stacks, verdict
+from stack import access, address, changesets, endpoint, protection, stack_policies, stacks, verdict
 from stack.address import Address
 from stack.clients import Cloud
 from stack.cost import show
@@ -117,6 +117,7 @@ def _create(
     if outcome.status != "CREATE_COMPLETE":
         fail(cloud, terminal, name, "create", outcome)
     protection.follow(cloud, terminal)
+    stack_policies.follow(cloud, terminal)
 
 
 def operate(
