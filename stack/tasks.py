@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from rich.table import Table
 from stack import endpoint, stacks
 from stack.clients import Cloud
 from stack.errors import OK, ToolError
-from stack.stacks import Stack
+from stack.stacks import Resource, Stack
 from stack.terminal import Terminal
 
 
@@ -70,12 +71,12 @@ def describe(cloud: Cloud, found: dict[str, Stack | None]) -> list[Service]:
     services: list[Service] = []
     for stack in found.values():
         if stack is not None:
-            services += _of_stack(cloud, stack)
+            services += of_resources(cloud, stacks.resources(cloud, stack.id))
     return services
 
 
-def _of_stack(cloud: Cloud, stack: Stack) -> list[Service]:
-    found = stacks.resources(cloud, stack.id)
+def of_resources(cloud: Cloud, found: Sequence[Resource]) -> list[Service]:
+    """The services among the resources of a stack, which also has their cluster."""
     clusters = stacks.of_type(found, "AWS::ECS::Cluster")
     arns = stacks.of_type(found, "AWS::ECS::Service")
     if not clusters or not arns:

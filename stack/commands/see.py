@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stack import look
+from stack import look, status
 from stack.clients import Cloud
 from stack.commands.base import as_json, command
 from stack.terminal import Terminal
@@ -13,8 +13,8 @@ from stack.terminal import Terminal
 @command("status", "--env local --json")
 @as_json
 def _status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
-    """Show each stack's state; exit code 1 unless all are complete."""
-    return look.status(cloud, terminal, as_json)
+    """Show the state of stacks, tasks, deployment, image and alarms; exit code 1 unless all is complete."""
+    return status.run(cloud, terminal, as_json)
 
 
 @command("outputs", "--env local --json")
