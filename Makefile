@@ -38,6 +38,10 @@ approve: $(RUN) ## Execute the change sets that were reviewed                   
 cancel: $(RUN) ## Cancel the update that runs; the stack goes back                   ENV=
 	@$(STACK) cancel $(OPTIONS)
 
+.PHONY: rollback
+rollback: $(RUN) ## Make a change back to an earlier image, for review            ENV= [TO=tag or digest] [NAME=]
+	@$(STACK) rollback $(OPTIONS) $(if $(TO),--to '$(TO)')
+
 .PHONY: reject
 reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME=
 	@$(STACK) reject $(OPTIONS)
@@ -88,6 +92,10 @@ watch: $(RUN) ## Follow what runs on the stacks, wherever it was started        
 .PHONY: drift
 drift: $(RUN) ## What was changed past CloudFormation                                ENV= [JSON=1]
 	@$(STACK) drift $(OPTIONS)
+
+.PHONY: releases
+releases: $(RUN) ## Images of the repository, and which one runs                     ENV= [JSON=1]
+	@$(STACK) releases $(OPTIONS)
 
 .PHONY: outputs
 outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]

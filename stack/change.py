@@ -50,8 +50,13 @@ class Form:
             raise usage(f"{self.file} cannot be written: there is no folder {self.file.parent}.")
 
 
-def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form: Form) -> int:
-    """Make the change sets called `name`, print them and return the exit code. No change is a success."""
+def run(
+    cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form: Form, image: str = ""
+) -> int:
+    """Make the change sets called `name`, print them and return the exit code. No change is a success.
+
+    `image` is one that is in the repository, by digest, instead of the working tree's.
+    """
     form.check()
     pin.check_runtime(cloud.environment, runtime)
     endpoint.present(cloud, terminal)
@@ -60,8 +65,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form:
     known = {stack: state.outputs for stack, state in found.items()}
     environment = cloud.environment
     stacks.check_rules(environment, known)
-    image = ""
-    if any(environment.builds_for(stack) for stack in environment.stacks):
+    if not image and any(environment.builds_for(stack) for stack in environment.stacks):
         image = pin.ensure(cloud, known, runtime, terminal)
     made: list[changesets.ChangeSet] = []
     rows: list[Row] = []
