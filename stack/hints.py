@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _NO_LINKED_ROLE = (
@@ -91,19 +91,27 @@ _CRASHED = re.compile("Essential container in task exited", re.IGNORECASE)
 
 
 def find(verdict: Mapping[str, Any]) -> list[str]:
-    """Return what to do, most telling first; an empty list where the cause is no well-known one."""
-    texts = list(_texts(verdict))
-    found = [hint for text in texts for hint in [_of(text)] if hint]
-    if not found and any(_CRASHED.search(text) for text in texts):
+    """Return what to do, most telling first; an empty list where the cause is no well-known one.
+
+    A task that could not start is never healthy: what the balancer says counts only where tasks say nothing.
+    """
+    told = list(_of_tasks(verdict))
+    found = _all(told)
+    if not found and any(_CRASHED.search(text) for text in told):
         found = [_CRASH]
+    found = found or _all([*verdict["unhealthy_targets"].values(), *verdict["service_events"]])
     return [hint.format(env=verdict["environment"]) for hint in dict.fromkeys(found)]
+
+
+def _all(texts: Iterable[str]) -> list[str]:
+    return [hint for text in texts if (hint := _of(text))]
 
 
 def _of(text: str) -> str:
     return next((hint for pattern, hint in _PATTERNS if pattern.search(text)), "")
 
 
-def _texts(verdict: Mapping[str, Any]) -> Iterator[str]:
+def _of_tasks(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield verdict["cause"]
     for task in verdict["stopped_tasks"]:
         yield task["reason"]
@@ -111,5 +119,3 @@ def _texts(verdict: Mapping[str, Any]) -> Iterator[str]:
             yield container["reason"]
         # A wrong processor is told by the container's log only, where the entry point is a script.
         yield from (line for line in task["log"] if "exec format error" in line)
-    yield from verdict["unhealthy_targets"].values()
-    yield from verdict["service_events"]

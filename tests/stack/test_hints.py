@@ -175,10 +175,11 @@ def test_a_crash_is_no_cause_where_there_is_a_better_one():
     assert "another processor" in hint
 
 
-def test_the_cause_comes_before_what_followed_and_nothing_twice():
+def test_what_tasks_say_counts_before_what_the_balancer_says_and_nothing_twice():
     made = verdict("target", "Request timed out")
     made["stopped_tasks"] = [{"reason": f"CannotPullContainerError: {ECR}", "containers": [], "log": []}] * 2
-    assert [hint.split(".")[0] for hint in hints.find(made)] == [
-        "The image cannot be pulled",
-        "Nothing answers the health check",
-    ]
+    (hint,) = hints.find(made)
+    assert "The image cannot be pulled" in hint
+    made["stopped_tasks"] = [{"reason": "Essential container in task exited", "containers": [], "log": []}]
+    (hint,) = hints.find(made)
+    assert "ends by itself" in hint
