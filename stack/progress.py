@@ -113,7 +113,9 @@ class Follower:
                     for event in fresh:
                         self._report(event, started)
                     ended = self._ended(fresh)
-                    if time.monotonic() - last_look > _LOOK_EVERY or ended:
+                    # At once after a failure: the rollback that follows erases what is to be seen.
+                    failed = any(event.get("ResourceStatus", "").endswith("_FAILED") for event in fresh)
+                    if time.monotonic() - last_look > _LOOK_EVERY or ended or failed:
                         self._collector.look()
                         last_look = time.monotonic()
                     if ended:
