@@ -29,8 +29,12 @@ IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 FOR_PEOPLE = {
     "cloudformation:cancelupdatestack",
     "cloudformation:deletestack",
+    "cloudformation:describestackdriftdetectionstatus",
+    "cloudformation:describestackresourcedrifts",
+    "cloudformation:detectstackdrift",
     "ecr:batchdeleteimage",
     "ecs:describetaskdefinition",
+    "ecs:executecommand",
     "logs:filterlogevents",
 }
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
