@@ -26,12 +26,21 @@ create: $(RUN) ## Build the image, make every stack, print the URL and a token  
 	@$(STACK) create $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: change
-change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [RUNTIME=]
-	@$(STACK) change $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
+change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [DETAIL=full] [FORMAT=markdown [FILE=]] [RUNTIME=]
+	@$(STACK) change $(OPTIONS) $(if $(DETAIL),--detail '$(DETAIL)') $(if $(FORMAT),--format '$(FORMAT)') \
+	  $(if $(FILE),--file '$(FILE)') $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: approve
 approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1]
 	@$(STACK) approve $(OPTIONS) $(foreach id,$(subst $(COMMA), ,$(REPLACE)),--replace '$(id)') $(if $(YES),--yes)
+
+.PHONY: cancel
+cancel: $(RUN) ## Cancel the update that runs; the stack goes back                   ENV=
+	@$(STACK) cancel $(OPTIONS)
+
+.PHONY: rollback
+rollback: $(RUN) ## Make a change back to an earlier image, for review            ENV= [TO=tag or digest] [NAME=]
+	@$(STACK) rollback $(OPTIONS) $(if $(TO),--to '$(TO)')
 
 .PHONY: reject
 reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME=
@@ -49,15 +58,52 @@ test: $(RUN) ## Test the deployed service from outside                          
 token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
 	@$(STACK) token $(OPTIONS)
 
+.PHONY: tokens
+tokens: $(RUN) ## List the API tokens, without their secrets                         ENV= [JSON=1]
+	@$(STACK) tokens $(OPTIONS)
+
+.PHONY: revoke-token
+revoke-token: $(RUN) ## Revoke an API token by its id                                ENV= ID=
+	@$(STACK) revoke-token $(OPTIONS) $(if $(ID),--id '$(ID)')
+
+.PHONY: exec
+exec: $(RUN) ## Run a command in a task, by ECS Exec                                 ENV= [TASK=] [CMD=]
+	@$(STACK) exec $(OPTIONS) $(if $(TASK),--task '$(TASK)') $(if $(CMD),--command '$(value CMD)')
+
 ##@ See what is there
 
 .PHONY: status
 status: $(RUN) ## Stacks, service, tasks, health                                     ENV= [JSON=1]
 	@$(STACK) status $(OPTIONS)
 
+.PHONY: tasks
+tasks: $(RUN) ## Tasks: where and how they run; why others ended                     ENV= [JSON=1]
+	@$(STACK) tasks $(OPTIONS)
+
+.PHONY: logs
+logs: $(RUN) ## What the tasks wrote                ENV= [SINCE=10m] [FILTER=] [TASK=] [FOLLOW=1] [RAW=1] [JSON=1]
+	@$(STACK) logs $(OPTIONS) $(if $(SINCE),--since '$(SINCE)') $(if $(FILTER),--filter '$(value FILTER)') \
+	  $(if $(TASK),--task '$(TASK)') $(if $(FOLLOW),--follow) $(if $(RAW),--raw)
+
+.PHONY: watch
+watch: $(RUN) ## Follow what runs on the stacks, wherever it was started             ENV= [JSON=1]
+	@$(STACK) watch $(OPTIONS)
+
+.PHONY: drift
+drift: $(RUN) ## What was changed past CloudFormation                                ENV= [JSON=1]
+	@$(STACK) drift $(OPTIONS)
+
+.PHONY: releases
+releases: $(RUN) ## Images of the repository, and which one runs                     ENV= [JSON=1]
+	@$(STACK) releases $(OPTIONS)
+
 .PHONY: outputs
 outputs: $(RUN) ## The stacks' outputs                                               ENV= [JSON=1]
 	@$(STACK) outputs $(OPTIONS)
+
+.PHONY: cost
+cost: $(RUN) ## What it costs a month on AWS, line by line                          ENV= [USE="--requests 5e7 --tasks 3"] [JSON=1]
+	@$(STACK) cost $(OPTIONS) $(USE)
 
 .PHONY: events
 events: $(RUN) ## The stacks' latest events                                          ENV= [JSON=1]

@@ -1,4 +1,4 @@
-"""API tokens of an environment, made and revoked by the commands its file names."""
+"""API tokens of an environment, made, listed and revoked by the commands its file names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from stack import stacks
 from stack.clients import Cloud
@@ -53,13 +55,56 @@ def create(cloud: Cloud, name: str) -> Token:
         ) from None
 
 
-def revoke(cloud: Cloud, token: Token) -> bool:
-    """Revoke a token; False where the environment has no command for it."""
+def listed(cloud: Cloud) -> list[dict[str, Any]]:
+    """List the tokens as the [token] list command does, each with its `state` added.
+
+    Objects with an `id`, and if known `name`, `created_at`, `expires_at`, `revoked_at` (ISO 8601),
+    `rotated_to` and `last_used_on`; never a secret. Raises a usage ToolError where the environment has no
+    such command, and a ToolError with its words.
+    """
+    command = require(cloud).listing
+    if not command:
+        raise _lacks(cloud, "list")
+    said = _run(cloud, command, {}, "Listing the tokens")
+    try:
+        now = datetime.now(UTC)
+        return [{"id": one["id"], "state": _state(one, now), **one} for one in json.loads(said)]
+    except (ValueError, KeyError, TypeError):
+        raise ToolError(
+            "The [token] list command succeeded, but did not print a JSON list of objects with an id, and "
+            "times as ISO 8601 with a zone."
+        ) from None
+
+
+def _state(token: Mapping[str, Any], now: datetime) -> str:
+    """Say what a listed token is good for: valid, rotated (valid for a while yet), expired or revoked."""
+    if token.get("revoked_at"):
+        return "revoked"
+    expires = token.get("expires_at")
+    if expires and datetime.fromisoformat(expires) <= now:
+        return "expired"
+    return "rotated" if token.get("rotated_to") else "valid"
+
+
+def can_revoke(cloud: Cloud) -> bool:
+    """Say whether the environment has a command that revokes tokens."""
     commands = cloud.environment.token
-    if commands is None or not commands.revoke:
-        return False
-    _run(cloud, commands.revoke, {"id": token.id}, f"Revoking the token {token.name}")
-    return True
+    return commands is not None and bool(commands.revoke)
+
+
+def revoke(cloud: Cloud, token_id: str) -> None:
+    """Revoke a token by its id. Raises a usage ToolError where there is no command for it."""
+    command = require(cloud).revoke
+    if not command:
+        raise _lacks(cloud, "revoke")
+    _run(cloud, command, {"id": token_id}, f"Revoking the token {token_id}")
+
+
+def _lacks(cloud: Cloud, key: str) -> ToolError:
+    return usage(
+        f"{cloud.environment.file} has no [token] {key} command.",
+        "Copy the one of cloudformation/environments/local.toml.",
+    )
 
 
 def _run(cloud: Cloud, command: tuple[str, ...], words: Mapping[str, str], what: str) -> str:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import click
 
-from stack import changesets, create, endpoint, gate, protection, review, stacks, uses, values
+from stack import (
+    changesets,
+    create,
+    endpoint,
+    gate,
+    protection,
+    review,
+    review_forms,
+    stack_policies,
+    stacks,
+    uses,
+    values,
+)
 from stack.change import names_hint, pending_names
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
@@ -50,26 +62,36 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
     if not chosen and executed:
         raise refused(f"The change {name} was executed already ({', '.join(executed)}). Nothing was done.")
     differ = protection.differing(cloud, there.values())
-    if not chosen and (not differ or pending_names(cloud)):
+    policies = stack_policies.differing(cloud, there.values())
+    if not chosen and (not (differ or policies) or pending_names(cloud)):
         raise refused(
             f"{environment.name} has no change set {name} to approve. Nothing was done.", names_hint(cloud)
         )
     gate.check(rows, replace, f"make approve ENV={environment.name} NAME={name}")
     uses.check(environment, uses.find(environment, there, rows, before))
-    listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the termination protection"])
+    listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the protection"])
     if terminal.asks and not yes:
         if rows:
-            review.show(terminal, rows)
+            review_forms.show(terminal, rows)
         if differ:
             terminal.say(protection.in_words(cloud, differ))
+        if policies:
+            terminal.say(stack_policies.in_words(cloud, policies))
         click.confirm(f"Change {listed} of {environment.name} now?", abort=True, err=True)
     for number, (change_set, stack) in enumerate(chosen):
         if number:
             _check_wiring(cloud, change_set, again)
-        outcome = create.operate(cloud, terminal, change_set.stack, stack, "Updating", change_set)
+        named = {
+            row.logical_id
+            for row in gate.dangers(rows)
+            if row.stack == change_set.stack and row.type in gate.STATEFUL
+        }
+        with stack_policies.lifted(cloud, terminal, stack, named):
+            outcome = create.operate(cloud, terminal, change_set.stack, stack, "Updating", change_set)
         if outcome.status not in _SETTLED:
             create.fail(cloud, terminal, change_set.stack, "update", outcome)
     protection.follow(cloud, terminal)
+    stack_policies.follow(cloud, terminal)
     terminal.say(f"The change {name} is done: {listed}", "bold green")
     _say_what_to_pass_on(cloud, terminal, f"{again}-2")
     return OK

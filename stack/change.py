@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from stack import changesets, endpoint, gate, protection, review, stacks, uses, values
+from stack import (
+    changesets,
+    endpoint,
+    gate,
+    protection,
+    review,
+    review_forms,
+    stack_policies,
+    stacks,
+    uses,
+    values,
+)
 from stack.clients import Cloud
+from stack.cost import difference
+from stack.cost.difference import Difference
 from stack.environment import Environment
-from stack.errors import OK, ToolError, refused
+from stack.errors import OK, ToolError, refused, usage
 from stack.image import pin
 from stack.review import Row
 from stack.stacks import COMPLETE, Stack
 from stack.terminal import Terminal
 
+Format = Literal["table", "markdown", "json"]
 
-def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_json: bool) -> int:
-    """Make the change sets called `name`, print them and return the exit code. No change is a success."""
+
+@dataclass(frozen=True)
+class Form:
+    """How a review is printed: as what, all properties or only those that change, also into which file."""
+
+    format: Format = "table"
+    full: bool = False
+    file: Path | None = None
+
+    def check(self) -> None:
+        """Raise a usage ToolError when it cannot be printed so."""
+        if self.file and self.format != "markdown":
+            raise usage("Only Markdown is written to a file.", "Add FORMAT=markdown (or --format markdown).")
+        if self.file and not self.file.parent.is_dir():
+            raise usage(f"{self.file} cannot be written: there is no folder {self.file.parent}.")
+
+
+def run(
+    cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, form: Form, image: str = ""
+) -> int:
+    """Make the change sets called `name`, print them and return the exit code. No change is a success.
+
+    `image` is one that is in the repository, by digest, instead of the working tree's.
+    """
+    form.check()
     pin.check_runtime(cloud.environment, runtime)
     endpoint.present(cloud, terminal)
     found = _complete(cloud)
@@ -25,38 +65,48 @@ def run(cloud: Cloud, terminal: Terminal, name: str, runtime: pin.Runtime, as_js
     known = {stack: state.outputs for stack, state in found.items()}
     environment = cloud.environment
     stacks.check_rules(environment, known)
-    image = ""
-    if any(environment.builds_for(stack) for stack in environment.stacks):
+    if not image and any(environment.builds_for(stack) for stack in environment.stacks):
         image = pin.ensure(cloud, known, runtime, terminal)
     made: list[changesets.ChangeSet] = []
     rows: list[Row] = []
     before: dict[str, values.Side] = {}
+    after: dict[str, values.Side] = {}
+    wanted: dict[str, Mapping[str, str]] = {}
     try:
         for stack, state in found.items():
-            wanted = stacks.wired(environment, stack, known, image)
-            change_set = changesets.make(cloud, stack, name, "UPDATE", wanted)
+            wanted[stack] = stacks.wired(environment, stack, known, image)
+            change_set = changesets.make(cloud, stack, name, "UPDATE", wanted[stack])
             made.append(change_set)
             if change_set.nothing:
                 changesets.delete(cloud, made.pop())
                 continue
             if change_set.status == "FAILED":
                 raise ToolError(f"CloudFormation refuses the change of {state.name}: {change_set.reason}")
-            after = values.side(environment.templates[stack].body, wanted)
+            after[stack] = values.side(environment.templates[stack].body, wanted[stack])
             before[stack] = values.current(cloud, state)
-            rows += review.rows(change_set, before[stack], after)
+            rows += review.rows(change_set, before[stack], after[stack], form.full)
+        cost = difference.of(cloud, terminal, found, wanted, before)
     except BaseException:
         # A review that is not whole must not be approved: none of it stays.
         for change_set in made:
             changesets.delete(cloud, change_set)
         raise
-    for use in uses.find(environment, found, rows, before):
-        terminal.notice(f"{use.in_words}, and would go: approve will refuse, and say what to do first")
+    unknown = review.late(environment, rows, after)
+    review.mark(rows, unknown, after)
+    notes = [
+        f"{use.in_words}, and would go: approve will refuse, and say what to do first"
+        for use in uses.find(environment, found, rows, before)
+    ]
+    notes += [
+        f"{output} is a new output of {source}; a stack that takes it needs another change afterwards"
+        for output, source in _not_given_yet(environment, known)
+    ]
+    notes += [one.in_words for one in unknown if one.parameter in known[one.source]]
+    if cost and cost.in_words:
+        notes.append(cost.in_words)
     differ = protection.differing(cloud, found.values())
-    for output, source in _not_given_yet(environment, known):
-        terminal.notice(
-            f"{output} is a new output of {source}; a stack that takes it needs another change afterwards"
-        )
-    _print(cloud, terminal, name, made, rows, differ, as_json)
+    policies = stack_policies.differing(cloud, found.values())
+    _print(cloud, terminal, name, made, rows, unknown, notes, differ, policies, cost, form)
     return OK
 
 
@@ -105,44 +155,70 @@ def _print(
     name: str,
     made: list[changesets.ChangeSet],
     rows: list[Row],
+    unknown: list[review.Late],
+    notes: list[str],
     differ: list[Stack],
-    as_json: bool,
+    policies: list[Stack],
+    cost: Difference | None,
+    form: Form,
 ) -> None:
     environment = cloud.environment
     dangers = gate.dangers(rows)
-    if as_json:
+    guarded = [
+        f"{row.logical_id} ({row.type}) is guarded: approve only with REPLACE={row.logical_id}"
+        for row in dangers
+    ]
+    for note in [*notes, *guarded]:
+        terminal.notice(note)
+    if form.format == "json":
         terminal.json(
             {
                 "environment": environment.name,
                 "name": name,
                 "change_sets": {change_set.stack: change_set.id for change_set in made},
                 "changes": review.as_data(rows),
+                "known_once_applied": [asdict(one) for one in unknown],
                 "needs_replace": [row.logical_id for row in dangers],
                 "termination_protection": {stack.name: not stack.protected for stack in differ},
+                "stack_policies": {
+                    stack.name: bool(environment.termination_protection) for stack in policies
+                },
+                "cost": cost and cost.as_data(),
             }
         )
         return
-    if not made and not differ:
-        terminal.result("Nothing to change: the stacks are as the files say.")
-        return
+    head: list[str] = []
     if differ:
-        terminal.result(protection.in_words(cloud, differ))
-    if rows:
-        review.show(terminal, rows)
-    elif made:
-        terminal.result("Only the stacks' own settings (outputs, tags) change.")
-    for row in dangers:
-        terminal.notice(
-            f"{row.logical_id} ({row.type}) is guarded: approve only with REPLACE={row.logical_id}"
-        )
-    if any(row.replacement == "yes" and row.stack != environment.stacks[-1] for row in rows):
-        terminal.notice(
-            "outputs of replaced resources are not known yet; a later stack that takes one "
-            "needs a change of its own afterwards"
-        )
+        head.append(protection.in_words(cloud, differ))
+    if policies:
+        head.append(stack_policies.in_words(cloud, policies))
+    if not (made or differ or policies):
+        head.append("Nothing to change: the stacks are as the files say.")
+    elif made and not rows:
+        head.append("Only the stacks' own settings (outputs, tags) change.")
     named = f" REPLACE={','.join(row.logical_id for row in dangers)}" if dangers else ""
-    terminal.say(f"Nothing has been done yet. Do it:  make approve ENV={environment.name} NAME={name}{named}")
-    terminal.say(f"Or drop it:                        make reject ENV={environment.name} NAME={name}")
+    approve = f"make approve ENV={environment.name} NAME={name}{named}"
+    if form.format == "markdown":
+        text = review_forms.markdown(
+            f"Change {name} of {environment.name}",
+            [*head, *notes, *guarded, *([f"Do it: {approve}"] if made or differ or policies else [])],
+            rows,
+            form.full,
+        )
+        terminal.result(text)
+        if form.file:
+            try:
+                form.file.write_text(f"{text}\n", encoding="utf-8")
+            except OSError as error:
+                raise ToolError(f"The review is made, but {form.file} was not written: {error}") from error
+    else:
+        for line in head:
+            terminal.result(line)
+        if rows:
+            review_forms.show(terminal, rows, form.full)
+    if made or differ or policies:
+        terminal.say(f"Nothing has been done yet. Do it:  {approve}")
+        terminal.say(f"Or drop it:                        make reject ENV={environment.name} NAME={name}")
 
 
 def reject(cloud: Cloud, terminal: Terminal, name: str) -> int:

@@ -12,6 +12,7 @@ from stack.environment import Environment
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -78,6 +79,11 @@ class Cloud:
     def cloudformation(self) -> CloudFormationClient:
         """CloudFormation."""
         return self._cached("cloudformation")  # type: ignore[no-any-return]
+
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch."""
+        return self._cached("cloudwatch")  # type: ignore[no-any-return]
 
     @property
     def ecr(self) -> ECRClient:

@@ -7,9 +7,10 @@ import ssl
 import time
 from datetime import UTC, datetime
 
-from stack import access, address, changesets, endpoint, protection, stacks, verdict
+from stack import access, address, changesets, endpoint, protection, stack_policies, stacks, verdict
 from stack.address import Address
 from stack.clients import Cloud
+from stack.cost import show
 from stack.errors import OK, REFUSED, ToolError
 from stack.image import pin
 from stack.progress import Follower, Outcome
@@ -42,6 +43,8 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     there = [name for name in environment.stacks if name not in missing]
     if there:
         terminal.say(f"Continuing; complete already: {', '.join(there)}")
+    if not environment.endpoint:
+        show.announce(terminal, environment)
     count = sum(len(environment.templates[name].resources) for name in missing)
     terminal.say(
         f"Creating {environment.name} at {cloud.where}: {', '.join(missing)} (up to {count} resources)"
@@ -114,6 +117,7 @@ def _create(
     if outcome.status != "CREATE_COMPLETE":
         fail(cloud, terminal, name, "create", outcome)
     protection.follow(cloud, terminal)
+    stack_policies.follow(cloud, terminal)
 
 
 def operate(

@@ -39,9 +39,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class TokenCommands:
-    """How API tokens are made and revoked. `environment` values may hold {stack.Output}."""
+    """How API tokens are made, listed and revoked. `environment` values may hold {stack.Output}."""
 
     create: tuple[str, ...]
+    listing: tuple[str, ...]
     revoke: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -139,7 +140,10 @@ def load(root: Path, name: str) -> Environment:
         endpoint=endpoint and _endpoint(root, endpoint),
         token=token
         and TokenCommands(
-            tuple(token["create"]), tuple(token.get("revoke", ())), token.get("environment", {})
+            tuple(token["create"]),
+            tuple(token.get("list", ())),
+            tuple(token.get("revoke", ())),
+            token.get("environment", {}),
         ),
         role=content.get("role", ""),
         termination_protection=content.get("termination_protection"),

@@ -5,8 +5,10 @@ Collected while an operation runs, because the rollback that follows a failure e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -52,11 +54,12 @@ class Evidence:
 class Collector:
     """Looks at a stack's ECS services again and again; what it saw once it keeps."""
 
-    def __init__(self, cloud: Cloud, stack_id: str, known_tasks: set[str] | None = None) -> None:
+    def __init__(self, cloud: Cloud, stack_id: str, since: datetime | None = None) -> None:
         self._cloud = cloud
         self._stack_id = stack_id
         # Tasks that had stopped before the operation began say nothing about it.
-        self._old = known_tasks or set()
+        self._old: set[str] = set()
+        self._since = since
         self.evidence = Evidence()
         # How far the service's deployment is, in words; "" where there is no service or nothing is under way.
         self.doing = ""
@@ -83,16 +86,45 @@ class Collector:
         if not clusters or not services:
             return
         cluster = clusters[0]
-        self._look_at_service(cluster, services[0])
+        doing = self._look_at_service(cluster, services[0])
         for task in self._stopped_tasks(cluster):
             self._note_task(task, stacks.of_type(found, "AWS::Logs::LogGroup"))
+        states: Counter[str] = Counter()
         for group in stacks.of_type(found, "AWS::ElasticLoadBalancingV2::TargetGroup"):
-            self._look_at_targets(group)
+            states += self._look_at_targets(group)
+        ringing = self._ringing(stacks.of_type(found, "AWS::CloudWatch::Alarm")) if doing else []
+        self.doing = "; ".join([doing, *self._around(states, ringing)]) if doing else ""
 
-    def _look_at_service(self, cluster: str, service: str) -> None:
+    def _around(self, states: Counter[str], ringing: Sequence[str]) -> list[str]:
+        """What else decides on a deployment: targets, alarms, and why the last task ended."""
+        parts: list[str] = []
+        if states:
+            parts.append(
+                "targets " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            )
+        if ringing:
+            parts.append(f"in ALARM: {', '.join(ringing)}")
+        if self.evidence.stopped:
+            last = list(self.evidence.stopped.values())[-1]
+            parts.append(f"a task ended: {last.reason or 'no reason given'}")
+        return parts
+
+    def _ringing(self, alarms: list[str]) -> list[str]:
+        # DescribeAlarms takes a hundred names.
+        return [
+            alarm["AlarmName"]
+            for first in range(0, len(alarms), 100)
+            for alarm in self._cloud.cloudwatch.describe_alarms(
+                AlarmNames=alarms[first : first + 100], StateValue="ALARM"
+            )["MetricAlarms"]
+        ]
+
+    def _look_at_service(self, cluster: str, service: str) -> str:
+        """Note what the service says; return how far its deployment is."""
+        doing = ""
         found = self._cloud.ecs.describe_services(cluster=cluster, services=[service])["services"]
         for one in found:
-            self.doing = _doing(one.get("deployments", []))
+            doing = _doing(one.get("deployments", []))
             messages = [event["message"] for event in reversed(one.get("events", []))]
             failed = [
                 str(deployment["rolloutStateReason"])
@@ -102,13 +134,16 @@ class Collector:
             for message in [*messages, *failed]:
                 if message not in self.evidence.service_events:
                     self.evidence.service_events.append(message)
+        return doing
 
     def _stopped_tasks(self, cluster: str) -> Iterator[Any]:
         pages = self._cloud.ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="STOPPED")
         for page in pages:
             fresh = [arn for arn in page["taskArns"] if arn.rsplit("/", 1)[-1] not in self._old]
             if fresh:
-                yield from self._cloud.ecs.describe_tasks(cluster=cluster, tasks=fresh)["tasks"]
+                for task in self._cloud.ecs.describe_tasks(cluster=cluster, tasks=fresh)["tasks"]:
+                    if not self._since or task.get("stoppedAt", self._since) >= self._since:
+                        yield task
 
     def _note_task(self, task: Any, log_groups: list[str]) -> None:
         key = task["taskArn"].rsplit("/", 1)[-1]
@@ -149,7 +184,8 @@ class Collector:
                         return [event["message"].rstrip("\n") for event in events]
         return []
 
-    def _look_at_targets(self, group: str) -> None:
+    def _look_at_targets(self, group: str) -> Counter[str]:
+        """Note which targets are unhealthy; return how many are in which state."""
         health = self._cloud.elbv2.describe_target_health(TargetGroupArn=group)
         for one in health["TargetHealthDescriptions"]:
             state = one["TargetHealth"]
@@ -157,6 +193,7 @@ class Collector:
                 target = f"{one['Target']['Id']}:{one['Target'].get('Port', '')}"
                 words = state.get("Description") or state.get("Reason") or "unhealthy"
                 self.evidence.targets[target] = words
+        return Counter(one["TargetHealth"].get("State", "") for one in health["TargetHealthDescriptions"])
 
 
 def _doing(deployments: Sequence[Any]) -> str:
@@ -168,4 +205,12 @@ def _doing(deployments: Sequence[Any]) -> str:
     old = sum(one.get("runningCount", 0) for one in deployments if one.get("status") != "PRIMARY")
     if desired and running >= desired:
         return f"all {running} new tasks run, {old} old ones; health, alarms and bake time are waited for"
-    return f"{running} of {desired} new tasks run, {old} old ones"
+    more = "".join(
+        f", {count} {word}"
+        for word, count in (
+            ("start", new[0].get("pendingCount", 0)),
+            ("failed", new[0].get("failedTasks", 0)),
+        )
+        if count
+    )
+    return f"{running} of {desired} new tasks run{more}, {old} old ones"

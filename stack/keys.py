@@ -24,7 +24,7 @@ TOP: Mapping[str, type] = {
 }
 TABLES: Mapping[str, Mapping[str, type]] = {
     "endpoint": {"url": str, "start": list, "stop": list, "process_images": bool, "ca": str},
-    "token": {"create": list, "revoke": list, "environment": dict},
+    "token": {"create": list, "list": list, "revoke": list, "environment": dict},
     "container": {"image": str, "environment": dict, "secrets": dict},
 }
 _REQUIRED = {"": ("region", "stacks"), "endpoint": ("url",), "token": ("create",)}
@@ -36,6 +36,7 @@ _COMMAND_WORDS = {
     "endpoint.start": {"url"},
     "endpoint.stop": {"url"},
     "token.create": {"name"},
+    "token.list": set(),
     "token.revoke": {"id"},
 }
 _READABLE = (

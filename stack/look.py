@@ -1,85 +1,13 @@
-"""What is there now: status, outputs, events, the last verdicts. Nothing here writes or starts anything."""
+"""Outputs, events and the last verdicts. Nothing here writes or starts anything."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-
-from stack import changesets, endpoint, stacks, tasks, verdict
+from stack import endpoint, stacks, verdict
 from stack.clients import Cloud
-from stack.errors import FAILED, OK, nearest, usage
-from stack.stacks import COMPLETE
+from stack.errors import OK, nearest, usage
 from stack.terminal import Terminal
-
-
-def status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
-    """Print each stack's state and each service's tasks; exit code 0 when all is complete, 1 otherwise."""
-    endpoint.require(cloud)
-    found = stacks.describe_all(cloud)
-    rows: list[dict[str, Any]] = []
-    for name, stack in found.items():
-        rows.append(
-            {
-                "stack": cloud.environment.stack_name(name),
-                "status": stack.status if stack else "missing",
-                "reason": stack.reason if stack else "",
-                "updated": (stack.updated or stack.created).isoformat(timespec="seconds") if stack else None,
-                "waiting": changesets.pending_names(cloud, name) if stack else [],
-                "protected": bool(stack and stack.protected),
-            }
-        )
-    complete = all(stack is not None and stack.status in COMPLETE for stack in found.values())
-    outputs = {name: stack.outputs for name, stack in found.items() if stack}
-    services = tasks.describe(cloud, found)
-    if as_json:
-        terminal.json(
-            {
-                "environment": cloud.environment.name,
-                "where": cloud.where,
-                "complete": complete,
-                "url": stacks.url(outputs) or None,
-                "stacks": rows,
-                "services": [asdict(service) for service in services],
-            }
-        )
-        return OK if complete else FAILED
-    table = Table(pad_edge=False)
-    for heading in ("Stack", "Status", "Since", "Waiting for approval", "Reason"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        good = row["status"] in COMPLETE
-        table.add_row(
-            row["stack"],
-            row["status"],
-            row["updated"] or "",
-            ", ".join(row["waiting"]),
-            row["reason"],
-            style="" if good else "red",
-        )
-    terminal.table(table)
-    for service in services:
-        _show_service(service, terminal)
-    if url := stacks.url(outputs):
-        terminal.result(f"URL {url}")
-    if not complete:
-        terminal.say(f"Not complete. Create what is missing: make create ENV={cloud.environment.name}")
-    return OK if complete else FAILED
-
-
-def _show_service(service: tasks.Service, terminal: Terminal) -> None:
-    terminal.result(
-        f"Service {service.name}: {service.running} of {service.desired} tasks run, {service.pending} start"
-        + (f"; deployment {service.rollout}" if service.rollout else "")
-    )
-    table = Table(pad_edge=False)
-    for heading in ("Task", "Zone", "Status", "Target", "Image"):
-        table.add_column(heading, overflow="fold")
-    for task in service.tasks:
-        digest = task.image.rpartition("@")[2][:19]
-        table.add_row(task.id, task.zone, task.status, task.target, digest)
-    terminal.table(table)
 
 
 def outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:

@@ -63,9 +63,11 @@ def _echo(cloud: Cloud, terminal: Terminal, service: Address) -> list[Check]:
 
 
 def _revoke(cloud: Cloud, terminal: Terminal, token: Token) -> None:
+    if not access.can_revoke(cloud):
+        terminal.notice(f"the token {token.name} stays: {cloud.environment.file} has no [token] revoke.")
+        return
     try:
-        if not access.revoke(cloud, token):
-            terminal.notice(f"the token {token.name} stays: {cloud.environment.file} has no [token] revoke.")
+        access.revoke(cloud, token.id)
     except ToolError as error:
         terminal.notice(f"the token {token.name} could not be revoked: {error.message}")
 

@@ -6,12 +6,15 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.status import Status
 
 from stack import verdict
 from stack.clients import Cloud
+from stack.durations import WHOLE, Durations
+from stack.durations import in_words as left_in_words
 from stack.errors import INTERRUPTED, ToolError
 from stack.evidence import Collector, Evidence
 from stack.stacks import Stack
@@ -34,6 +37,8 @@ _SLOW = {
         "the authority looks for a DNS record, which CloudFormation makes in the hosted zone; takes minutes"
     ),
 }
+# Whose duration it is, by what follow() is told; anything else is an update.
+_OPERATIONS = {"Creating": "create", "Deleting": "delete"}
 _DONE_WORDS = {
     "CREATE_COMPLETE": "created",
     "UPDATE_COMPLETE": "updated",
@@ -57,19 +62,33 @@ class Outcome:
 
 
 class Follower:
-    """Follows one operation on one stack. Made before the operation starts, it knows what is old."""
+    """Follows one operation on one stack. Made before the operation starts, it knows what is old.
 
-    def __init__(self, cloud: Cloud, terminal: Terminal, template: Template, stack: Stack) -> None:
+    With `running` the operation has begun already: its events so far are told first, and nothing is written.
+    """
+
+    def __init__(
+        self, cloud: Cloud, terminal: Terminal, template: Template, stack: Stack, running: bool = False
+    ) -> None:
         self._cloud = cloud
         self._terminal = terminal
         self._template = template
         self._stack = stack
-        self._seen = {event["EventId"] for event in verdict.all_events(cloud, stack.id)}
-        self._collector = Collector(cloud, stack.id)
-        self._collector.remember_stopped()
+        self._running = running
+        events = verdict.all_events(cloud, stack.id)
+        begun = verdict.of_last_operation(events, stack.id) if running else []
+        self._seen = {event["EventId"] for event in events} - {event["EventId"] for event in begun}
+        # When the operation began, where that was before this tool.
+        self._since = begun[0]["Timestamp"] if begun else None
+        self._collector = Collector(cloud, stack.id, since=self._since)
+        if not running:
+            self._collector.remember_stopped()
+        # When each resource under way began, and the whole, on this machine's clock.
+        self._begun: dict[str, float] = {}
         # What is under way: words by logical id.
         self._busy: dict[str, str] = {}
         self._services: set[str] = set()
+        self._durations = Durations(cloud.environment, template.stack, "update")
         self._saw_end = False
         self._spoke = time.monotonic()
 
@@ -78,7 +97,10 @@ class Follower:
 
         Raises a ToolError with exit code 130 when interrupted: the operation goes on without the tool.
         """
-        started = time.monotonic()
+        started = time.monotonic() - self._ago(self._since)
+        self._begun = {WHOLE: started}
+        operation = _OPERATIONS.get(verb, "update")
+        self._durations = Durations(self._cloud.environment, self._template.stack, operation)
         name = self._stack.name
         events: list[StackEventTypeDef] = []
         last_look = 0.0
@@ -91,10 +113,14 @@ class Follower:
                     for event in fresh:
                         self._report(event, started)
                     ended = self._ended(fresh)
-                    if time.monotonic() - last_look > _LOOK_EVERY or ended:
+                    # At once after a failure: the rollback that follows erases what is to be seen.
+                    failed = any(event.get("ResourceStatus", "").endswith("_FAILED") for event in fresh)
+                    if time.monotonic() - last_look > _LOOK_EVERY or ended or failed:
                         self._collector.look()
                         last_look = time.monotonic()
                     if ended:
+                        if ended in _DONE_WORDS and not self._running:
+                            self._durations.keep(events, self._stack.id)
                         return Outcome(ended, events, self._collector.evidence)
                     if status:
                         status.update(f"{verb} {name} {time.monotonic() - started:.0f} s, {self._waiting()}")
@@ -104,8 +130,7 @@ class Follower:
         except KeyboardInterrupt:
             raise ToolError(
                 f"Interrupted. {verb} {name} goes on at {self._cloud.where} without this tool.",
-                f"Look how it goes: make status ENV={self._cloud.environment.name}"
-                f" (or events ENV={self._cloud.environment.name})",
+                f"See how it goes on: make watch ENV={self._cloud.environment.name}",
                 INTERRUPTED,
             ) from None
 
@@ -159,6 +184,7 @@ class Follower:
         resource = self._template.resources.get(logical_id)
         words = resource.description if resource else in_words(kind)
         if status.endswith("_IN_PROGRESS"):
+            self._begun.setdefault(logical_id, time.monotonic() - self._ago(event["Timestamp"]))
             self._busy[logical_id] = f"{words}: {_SLOW[kind]}" if kind in _SLOW else words
             if kind == "AWS::ECS::Service":
                 self._services.add(logical_id)
@@ -167,6 +193,7 @@ class Follower:
                 self._line(started, f"  {logical_id}: {reason}", "")
             return
         self._busy.pop(logical_id, None)
+        self._begun.pop(logical_id, None)
         failed = status.endswith("_FAILED")
         done = _DONE_WORDS.get(status, status)
         mark = "!" if failed else "+"
@@ -179,11 +206,18 @@ class Follower:
 
     def _waiting(self) -> str:
         names = sorted(self._busy)
+        left = left_in_words(self._durations.left(self._begun, time.monotonic()))
+        left = f", {left}" if left else ""
         if not names:
-            return "waiting"
+            return f"waiting{left}"
         shown = ", ".join(f"{name} ({self._in_words(name)})" for name in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return f"waiting for {shown}{more}"
+        return f"waiting for {shown}{more}{left}"
+
+    @staticmethod
+    def _ago(moment: datetime | None) -> float:
+        """Seconds since CloudFormation's `moment`; 0 where its clock is ahead of this one."""
+        return max(0.0, (datetime.now(UTC) - moment).total_seconds()) if moment else 0.0
 
     def _in_words(self, logical_id: str) -> str:
         """What a resource under way is; for a service also how far its deployment is."""

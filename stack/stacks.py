@@ -50,6 +50,8 @@ class Stack:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     protected: bool = False
+    drift: str = "NOT_CHECKED"
+    drift_checked: datetime | None = None
 
 
 def missing(error: ClientError) -> bool:
@@ -85,6 +87,8 @@ def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
         },
         tags={item["Key"]: item["Value"] for item in one.get("Tags", [])},
         protected=one.get("EnableTerminationProtection", False),
+        drift=one.get("DriftInformation", {}).get("StackDriftStatus", "NOT_CHECKED"),
+        drift_checked=one.get("DriftInformation", {}).get("LastCheckTimestamp"),
     )
 
 

@@ -1,36 +1,69 @@
-"""The environment's ECS services as they run now: tasks, where they are, what the balancer thinks of them."""
+"""The environment's ECS services as they are now: tasks, where they run, how they are, and which ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from stack import stacks
+from rich.table import Table
+
+from stack import endpoint, stacks
 from stack.clients import Cloud
-from stack.stacks import Stack
+from stack.errors import OK, ToolError
+from stack.stacks import Resource, Stack
+from stack.terminal import Terminal
 
 
 @dataclass(frozen=True)
 class Task:
-    """One task that has not stopped; `target` is its state in the target group, "" while it is in none."""
+    """One task that has not stopped; `target` is its state in the target group, "" while it is in none.
+
+    `health` is ECS's, of the container's health command; `started` is ISO 8601, None until it runs.
+    """
 
     id: str
     zone: str
     status: str
+    health: str
     target: str
     image: str
+    started: str | None
+    provider: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One task that stopped; ECS remembers it for an hour. `exit_codes` by container, None for unknown."""
+
+    id: str
+    zone: str
+    stopped: str | None
+    reason: str
+    exit_codes: dict[str, int | None]
 
 
 @dataclass(frozen=True)
 class Service:
-    """One ECS service; `rollout` is the state of its newest deployment."""
+    """One ECS service; `rollout` is the state of its newest deployment, `deployed` when that began."""
 
     name: str
+    cluster: str
+    definition: str
+    execute_command: bool
     desired: int
     running: int
     pending: int
     rollout: str
+    deployed: str | None
     tasks: tuple[Task, ...]
+
+    @property
+    def zones(self) -> dict[str, int]:
+        """How many running tasks there are in each zone."""
+        running = [task.zone for task in self.tasks if task.status == "RUNNING"]
+        return {zone: running.count(zone) for zone in sorted(set(running))}
 
 
 def describe(cloud: Cloud, found: dict[str, Stack | None]) -> list[Service]:
@@ -38,12 +71,12 @@ def describe(cloud: Cloud, found: dict[str, Stack | None]) -> list[Service]:
     services: list[Service] = []
     for stack in found.values():
         if stack is not None:
-            services += _of_stack(cloud, stack)
+            services += of_resources(cloud, stacks.resources(cloud, stack.id))
     return services
 
 
-def _of_stack(cloud: Cloud, stack: Stack) -> list[Service]:
-    found = stacks.resources(cloud, stack.id)
+def of_resources(cloud: Cloud, found: Sequence[Resource]) -> list[Service]:
+    """The services among the resources of a stack, which also has their cluster."""
     clusters = stacks.of_type(found, "AWS::ECS::Cluster")
     arns = stacks.of_type(found, "AWS::ECS::Service")
     if not clusters or not arns:
@@ -54,23 +87,37 @@ def _of_stack(cloud: Cloud, stack: Stack) -> list[Service]:
 
 def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
     health = _target_health(cloud, service.get("loadBalancers", []))
-    tasks: list[Task] = []
-    pages = cloud.ecs.get_paginator("list_tasks").paginate(
-        cluster=cluster, serviceName=service["serviceName"], desiredStatus="RUNNING"
-    )
-    for page in pages:
-        if page["taskArns"]:
-            found = cloud.ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
-            tasks += [_task(one, health) for one in found]
-    rollouts = [one.get("rolloutState", "") for one in service["deployments"] if one["status"] == "PRIMARY"]
+    tasks = [_task(one, health) for one in _described(cloud, cluster, service["serviceName"], "RUNNING")]
+    newest: Any = next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
     return Service(
         name=service["serviceName"],
+        cluster=cluster,
+        definition=service.get("taskDefinition", ""),
+        execute_command=service.get("enableExecuteCommand", False),
         desired=service["desiredCount"],
         running=service["runningCount"],
         pending=service["pendingCount"],
-        rollout=rollouts[0] if rollouts else "",
+        rollout=newest.get("rolloutState", ""),
+        deployed=_iso(newest.get("createdAt")),
         tasks=tuple(sorted(tasks, key=lambda task: (task.zone, task.id))),
     )
+
+
+def ended(cloud: Cloud, service: Service) -> list[Ended]:
+    """The service's tasks that stopped within the hour that ECS remembers, the latest last."""
+    found = _described(cloud, service.cluster, service.name, "STOPPED")
+    return sorted((_ended(one) for one in found), key=lambda task: task.stopped or "")
+
+
+def _described(cloud: Cloud, cluster: str, service: str, desired: Literal["RUNNING", "STOPPED"]) -> list[Any]:
+    found: list[Any] = []
+    pages = cloud.ecs.get_paginator("list_tasks").paginate(
+        cluster=cluster, serviceName=service, desiredStatus=desired
+    )
+    for page in pages:
+        if page["taskArns"]:
+            found += cloud.ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
+    return found
 
 
 def _target_health(cloud: Cloud, balancers: list[Any]) -> dict[str, str]:
@@ -104,9 +151,94 @@ def _task(task: Any, health: dict[str, str]) -> Task:
         if detail["name"] == "privateIPv4Address"
     ]
     return Task(
-        id=task["taskArn"].rsplit("/", 1)[-1],
+        id=_id(task),
         zone=task.get("availabilityZone", ""),
         status=task.get("lastStatus", ""),
+        health=task.get("healthStatus", ""),
         target=next((health[address] for address in addresses if address in health), ""),
         image=task["containers"][0].get("image", "") if task.get("containers") else "",
+        started=_iso(task.get("startedAt")),
+        provider=task.get("capacityProviderName") or task.get("launchType", ""),
     )
+
+
+def _ended(task: Any) -> Ended:
+    said = [
+        task.get("stoppedReason", ""),
+        *(f"{one['name']}: {one['reason']}" for one in task.get("containers", []) if one.get("reason")),
+    ]
+    return Ended(
+        id=_id(task),
+        zone=task.get("availabilityZone", ""),
+        stopped=_iso(task.get("stoppedAt")),
+        reason="; ".join(filter(None, said)),
+        exit_codes={one.get("name", ""): one.get("exitCode") for one in task.get("containers", [])},
+    )
+
+
+def _id(task: Any) -> str:
+    return str(task["taskArn"]).rsplit("/", 1)[-1]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def existing(cloud: Cloud) -> list[Service]:
+    """The environment's services; raises a ToolError where there is none."""
+    found = describe(cloud, stacks.describe_all(cloud))
+    if not found:
+        name = cloud.environment.name
+        raise ToolError(f"{name} has no ECS service now.", f"See what there is: make status ENV={name}")
+    return found
+
+
+def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Print the tasks that run, and those that ended within the last hour with their reasons."""
+    endpoint.require(cloud)
+    services = [(service, ended(cloud, service)) for service in existing(cloud)]
+    if as_json:
+        terminal.json(
+            [{**asdict(service), "ended": [asdict(task) for task in gone]} for service, gone in services]
+        )
+        return OK
+    for service, gone in services:
+        terminal.result(f"Service {service.name}: {service.running} of {service.desired} tasks run")
+        terminal.table(table(service))
+        if gone:
+            terminal.result(f"Ended within the last hour: {len(gone)}")
+            terminal.table(_table_of_ended(gone))
+    return OK
+
+
+def table(service: Service) -> Table:
+    """A service's tasks as a table."""
+    made = Table(pad_edge=False)
+    for heading in ("Task", "Zone", "State", "Health", "Target", "Image", "Started", "Provider"):
+        made.add_column(heading, overflow="fold")
+    for task in service.tasks:
+        digest = task.image.rpartition("@")[2][:19]
+        made.add_row(
+            task.id,
+            task.zone,
+            task.status,
+            task.health,
+            task.target,
+            digest,
+            task.started or "",
+            task.provider,
+            style="red" if "UNHEALTHY" in (task.health, task.target.upper()) else "",
+        )
+    return made
+
+
+def _table_of_ended(gone: list[Ended]) -> Table:
+    made = Table(pad_edge=False)
+    for heading in ("Task", "Zone", "Stopped", "Exit codes", "Reason"):
+        made.add_column(heading, overflow="fold")
+    for task in gone:
+        codes = ", ".join(
+            f"{name} {'unknown' if code is None else code}" for name, code in task.exit_codes.items()
+        )
+        made.add_row(task.id, task.zone, task.stopped or "", codes, task.reason)
+    return made

@@ -43,9 +43,14 @@ class Terminal:
         """True where a question can be answered."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
-    def result(self, line: str = "") -> None:
+    def result(self, line: str = "", style: str = "") -> None:
         """Print a line of the result, exactly as given, to be copied or piped."""
-        self.out.print(Text(line), soft_wrap=True)
+        self.out.print(Text(line, style=style), soft_wrap=True)
+
+    def raw(self, line: str) -> None:
+        """Write a line without looking at it: tabs stay tabs."""
+        self.out.file.write(line + "\n")
+        self.out.file.flush()
 
     def say(self, line: str = "", style: str = "") -> None:
         """Tell the operator what happens."""

@@ -1,4 +1,7 @@
-"""Property values read from two templates, for endpoints whose change sets do not hold before and after."""
+"""Property values read from two templates, and which of them are secret.
+
+CloudFormation gives before and after; templates fill in where an endpoint does not.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,13 @@ from typing import Any
 from stack import templates
 from stack.clients import Cloud
 from stack.parameters import HIDDEN
+from stack.scan.resolve import references
 from stack.stacks import Stack
 
+# Properties that hold a secret wherever they stand: one written into a template is not printed either.
+_SECRET = {"AuthToken", "MasterUserPassword", "Password", "SecretString"}
+# A shorter secret may be part of any word; only a value that is nothing else is hidden then.
+_LONG_ENOUGH = 4
 _IN_TEXT = re.compile(r"\$\{([^!{}]+)\}")
 
 
@@ -23,6 +31,40 @@ class Side:
     resources: Mapping[str, Any]
     values: Mapping[str, str]
     outputs: Mapping[str, Any]
+    no_echo: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+
+    def hides(self, logical_id: str, path: str) -> bool:
+        """Say whether what stands at `path` ("A.0.B") of a resource's Properties is made of a secret."""
+        if any(key in _SECRET for key in path.split(".")):
+            return True
+        found = self._at(logical_id, path)
+        return bool(references(found) & self.no_echo) or _holds_secret(found)
+
+    def uses(self, logical_id: str, path: str, parameter: str) -> bool:
+        """Say whether what stands at `path` of a resource's Properties is made of a parameter."""
+        return parameter in references(self._at(logical_id, path))
+
+    def _at(self, logical_id: str, path: str) -> Any:
+        """What the template says at `path`; where a function is on the way, that as a whole."""
+        found: Any = self.resources.get(logical_id, {}).get("Properties", {})
+        for key in path.split("."):
+            if isinstance(found, dict) and key in found:
+                found = found[key]
+            elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+                found = found[int(key)]
+            else:
+                break
+        return found
+
+    def without_secrets(self, text: str) -> str:
+        """Return `text` with every known secret value in it hidden."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            if text == secret:
+                return HIDDEN
+            if len(secret) >= _LONG_ENOUGH:
+                text = text.replace(secret, HIDDEN)
+        return text
 
     def retains(self, logical_id: str) -> bool:
         """Say whether a resource stays when it is removed."""
@@ -56,15 +98,31 @@ def side(body: str, values: Mapping[str, str]) -> Side:
     """Make a side from a template's text and the values given to its parameters. NoEcho values are hidden."""
     document = templates.parse(body)
     shown: dict[str, str] = {}
+    hidden: set[str] = set()
+    secrets: set[str] = set()
     for name, declared in document.get("Parameters", {}).items():
         no_echo = str(declared.get("NoEcho", False)).lower() == "true"
         default = declared.get("Default")
         value = values.get(name, None if default is None else str(default))
         if no_echo:
             shown[name] = HIDDEN
+            hidden.add(name)
+            secrets |= {str(one) for one in (value, default) if one not in (None, "", HIDDEN)}
         elif value is not None:
             shown[name] = value
-    return Side(document.get("Resources", {}), shown, document.get("Outputs", {}))
+    return Side(
+        document.get("Resources", {}),
+        shown,
+        document.get("Outputs", {}),
+        frozenset(hidden),
+        frozenset(secrets),
+    )
+
+
+def _holds_secret(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_holds_secret(item) for item in value)
+    return isinstance(value, dict) and any(key in _SECRET or _holds_secret(value[key]) for key in value)
 
 
 def current(cloud: Cloud, stack: Stack) -> Side:

@@ -6,13 +6,13 @@ Verdicts are kept in .state/<ENV>/, since a rollback erases what they are made o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import stacks
+from stack import hints, stacks
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError
@@ -76,7 +76,7 @@ def make(
     else:
         said = cause.reason if cause else reason or "CloudFormation gives no reason"
         sentence = f"{environment.stack_name(stack)} failed: {said}"
-    return {
+    found = {
         "operation": operation,
         "environment": environment.name,
         "stack": environment.stack_name(stack),
@@ -87,6 +87,7 @@ def make(
         "resource_type": cause.type if cause else None,
         **(evidence or Evidence()).as_dict(),
     }
+    return {**found, "hints": hints.find(found)}
 
 
 def _file(environment: Environment, operation: str) -> Path:
@@ -128,6 +129,19 @@ def all_events(cloud: Cloud, stack_id: str) -> list[StackEventTypeDef]:
     return [event for page in pages for event in page["StackEvents"]][::-1]
 
 
+def of_last_operation(events: Sequence[StackEventTypeDef], stack_id: str) -> list[StackEventTypeDef]:
+    """Take those of the operation that runs, or ran last, of a stack's events in the order they happened."""
+
+    def rests(event: StackEventTypeDef) -> bool:
+        return event.get("PhysicalResourceId") == stack_id and event.get("ResourceStatus", "").endswith(
+            ("_COMPLETE", "_FAILED")
+        )
+
+    # An event that is the very last one ends this operation and not the one before.
+    ends = [number for number, event in enumerate(events[:-1]) if rests(event)]
+    return list(events[ends[-1] + 1 :] if ends else events)
+
+
 def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
     """Print a verdict: the cause first, then what ECS, the balancer and the log said."""
     out = terminal.result
@@ -148,3 +162,6 @@ def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
             out(f"  {message}")
     for gap in verdict["gaps"]:
         out(f"({gap})")
+    # Not in verdicts that were kept before there were hints.
+    for hint in verdict.get("hints", []):
+        out(f"What to do: {hint}")

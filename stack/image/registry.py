@@ -73,6 +73,14 @@ class Repository:
         )
         self._expect(sent, (201,), f"uploading {wanted}")
 
+    def blob(self, wanted: str) -> bytes:
+        """A blob by its digest, checked against it."""
+        answer = self._send("GET", f"{self.base}/blobs/{wanted}")
+        self._expect(answer, (200,), f"reading {wanted}")
+        if digest(answer.body) != wanted:
+            raise ToolError(f"{self.base} gave something else than {wanted}.")
+        return answer.body
+
     def manifest(self, reference: str) -> tuple[str, bytes] | None:
         """The media type and bytes of a manifest, by tag or digest; None where there is none."""
         answer = self._send("GET", f"{self.base}/manifests/{reference}", headers={"Accept": _KINDS})

@@ -67,18 +67,31 @@ def resolved(environment: Environment) -> dict[str, Resolved]:
     found: dict[str, Resolved] = {}
     for stack in environment.stacks:
         template = environment.templates[stack]
-        stack_name = environment.stack_name(stack)
         texts = _texts(environment, template, outputs)
-        declared = template.document.get("Parameters", {})
-        values: dict[str, Any] = {
-            **standins.pseudo_parameters(environment.region, stack_name),
-            **{name: typed(declared[name], text) for name, text in texts.items()},
-        }
-        file = template.file.relative_to(environment.root)
-        plain = resolve(template.document, values, str(file))
-        found[stack] = Resolved(environment.name, stack, file, plain, values, _lines(template.body))
-        outputs |= _outputs(plain, environment.region, stack_name)
+        found[stack] = resolved_with(environment, stack, template.document, texts, _lines(template.body))
+        outputs |= _outputs(found[stack].template, environment.region, environment.stack_name(stack))
     return found
+
+
+def resolved_with(
+    environment: Environment,
+    stack: str,
+    document: Mapping[str, Any],
+    texts: Mapping[str, str],
+    lines: Mapping[str, int],
+) -> Resolved:
+    """Resolve one template of an environment with the values of its parameters as CloudFormation has them.
+
+    Parameters that `texts` leaves out get their default. Raises a ToolError for a value that is missing.
+    """
+    values: dict[str, Any] = standins.pseudo_parameters(environment.region, environment.stack_name(stack))
+    for name, declared in document.get("Parameters", {}).items():
+        text = texts[name] if name in texts else declared.get("Default")
+        if text is not None:
+            values[name] = typed(declared, as_text(text))
+    file = environment.templates[stack].file.relative_to(environment.root)
+    plain = resolve(document, values, str(file))
+    return Resolved(environment.name, stack, file, plain, values, lines)
 
 
 def _texts(environment: Environment, template: Template, outputs: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,17 @@ CALL = re.compile(
 )
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 # What `make delete` calls.
-FOR_PEOPLE = {"cloudformation:deletestack", "ecr:batchdeleteimage"}
+FOR_PEOPLE = {
+    "cloudformation:cancelupdatestack",
+    "cloudformation:deletestack",
+    "cloudformation:describestackdriftdetectionstatus",
+    "cloudformation:describestackresourcedrifts",
+    "cloudformation:detectstackdrift",
+    "ecr:batchdeleteimage",
+    "ecs:describetaskdefinition",
+    "ecs:executecommand",
+    "logs:filterlogevents",
+}
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
 NOT_USED = {
     "AWS::ApplicationAutoScaling::ScalableTarget": ["lambda"],

@@ -1,0 +1,1 @@
+"""The commands, a module for each subject: options and help. The work is done elsewhere."""

@@ -1,0 +1,122 @@
+"""`releases` and `rollback`: the images of the repository, and a change back to an earlier one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from stack import change, changesets, endpoint, stacks
+from stack.clients import Cloud
+from stack.environment import IMAGE_PARAMETER
+from stack.errors import OK, refused, usage
+from stack.image import pin
+from stack.terminal import Terminal
+
+# What is attached to an image where a registry has no referrers is tagged with the image's digest.
+_ATTACHED = "sha256-"
+
+
+@dataclass(frozen=True)
+class Release:
+    """An image in the repository; `runs_in` are the stacks that were made with it."""
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed: datetime
+    runs_in: tuple[str, ...]
+
+
+def show(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
+    """Print the images, newest first, and which one runs; return the exit code."""
+    endpoint.require(cloud)
+    _, found = _read(cloud)
+    if as_json:
+        terminal.json({"environment": cloud.environment.name, "releases": [asdict(one) for one in found]})
+        return OK
+    table = Table(pad_edge=False)
+    for heading in ("Tag", "Digest", "Pushed", "Runs in"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        moment = one.pushed.isoformat(timespec="seconds")
+        table.add_row(", ".join(one.tags), one.digest, moment, ", ".join(one.runs_in))
+    terminal.table(table)
+    return OK
+
+
+def rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None) -> int:
+    """Make a change back to the image `to` (a tag, or the beginning of a digest); return the exit code.
+
+    Without `to` it is the newest that was pushed before the one that runs. Only change sets are made.
+    """
+    endpoint.require(cloud)
+    uri, found = _read(cloud)
+    chosen = _named(found, to) if to else _before(cloud, found)
+    if chosen.runs_in:
+        raise refused(
+            f"{chosen.tags[0]} ({chosen.digest}) runs already in {', '.join(chosen.runs_in)}. "
+            "Nothing was done.",
+            f"Choose another one: make releases ENV={cloud.environment.name}",
+        )
+    moment = chosen.pushed.isoformat(timespec="seconds")
+    terminal.say(f"Back to {chosen.tags[0]} ({chosen.digest}), pushed {moment}")
+    terminal.notice(
+        "only the image goes back: what else differs in the files is part of this review, and the next "
+        "make change brings the working tree's image again"
+    )
+    checked = changesets.check_name(name or f"rollback-{chosen.digest.removeprefix('sha256:')[:12]}")
+    return change.run(cloud, terminal, checked, "auto", change.Form(), image=f"{uri}@{chosen.digest}")
+
+
+def _read(cloud: Cloud) -> tuple[str, list[Release]]:
+    """The repository's URI, and its tagged images, newest first."""
+    environment = cloud.environment
+    pin.check_builds(environment, "There are no releases")
+    there = {name: stack for name, stack in stacks.describe_all(cloud).items() if stack}
+    merged = {key: value for stack in there.values() for key, value in stack.outputs.items()}
+    if "RepositoryName" not in merged or "RepositoryUri" not in merged:
+        raise refused(
+            f"{environment.name} has no image repository yet.",
+            f"Create it: make create ENV={environment.name}",
+        )
+    running: dict[str, tuple[str, ...]] = {}
+    for name, stack in there.items():
+        digest = stack.parameters.get(IMAGE_PARAMETER, "").rpartition("@")[2]
+        running[digest] = (*running.get(digest, ()), name)
+    pages = cloud.ecr.get_paginator("describe_images").paginate(
+        repositoryName=merged["RepositoryName"], filter={"tagStatus": "TAGGED"}
+    )
+    images: list[Any] = [image for page in pages for image in page["imageDetails"]]
+    found = [
+        Release(
+            image["imageDigest"],
+            tuple(sorted(image["imageTags"])),
+            image["imagePushedAt"],
+            running.get(image["imageDigest"], ()),
+        )
+        for image in images
+        if not all(tag.startswith(_ATTACHED) for tag in image["imageTags"])
+    ]
+    return merged["RepositoryUri"], sorted(found, key=lambda one: one.pushed, reverse=True)
+
+
+def _named(found: list[Release], to: str) -> Release:
+    bare = to.removeprefix("sha256:")
+    chosen = [one for one in found if to in one.tags or one.digest.removeprefix("sha256:").startswith(bare)]
+    if len(chosen) != 1:
+        many = "more than one image is" if chosen else "no image is"
+        known = ", ".join(tag for one in found for tag in one.tags) or "none"
+        raise usage(f'TO="{to}": {many} called so.', f"Tags: {known}")
+    return chosen[0]
+
+
+def _before(cloud: Cloud, found: list[Release]) -> Release:
+    place = next((number for number, one in enumerate(found) if one.runs_in), len(found))
+    if place + 1 >= len(found):
+        raise refused(
+            "There is no image older than the one that runs. Nothing was done.",
+            f"Choose one with TO=: make releases ENV={cloud.environment.name}",
+        )
+    return found[place + 1]
