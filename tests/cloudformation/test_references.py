@@ -33,7 +33,6 @@ FOR_PEOPLE = {
     "network.EgressAddresses": "allow lists of services that tasks call",
     "edge.WebAclName": "alarms and dashboards",
     "service.ClusterName": "aws ecs describe-services and execute-command",
-    "service.ServiceName": "aws ecs describe-services and execute-command",
     "service.TargetGroupArn": "aws elbv2 describe-target-health",
     "service.LogGroupName": "aws logs tail",
     "service.LoadBalancerDnsName": "a DNS record of one's own",
