@@ -73,10 +73,6 @@ class Collector:
             if gap not in self.evidence.gaps:
                 self.evidence.gaps.append(gap)
 
-    def begin(self, moment: datetime) -> None:
-        """Leave out tasks that ended before `moment`: a cluster made anew may bear an old one's name."""
-        self._since = self._since or moment
-
     def remember_stopped(self) -> None:
         """Take every task that is stopped now as old."""
         self.look()

@@ -110,8 +110,6 @@ class Follower:
                 while True:
                     fresh = self._fresh()
                     events += fresh
-                    if fresh:
-                        self._collector.begin(fresh[0]["Timestamp"])
                     for event in fresh:
                         self._report(event, started)
                     ended = self._ended(fresh)

@@ -43,18 +43,13 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), H
 
 # What is wrong, what the verdict shows of it, and what it says to do.
 Wrong = list[tuple[dict[str, object], str, str]]
-STARTS_NOT: Wrong = [
-    ({"crash": "1"}, "| settings: CRASH is set", "The container ends by itself"),
-    ({"image": "NOWHERE"}, "CannotPullContainerError", "The image cannot be pulled"),
-    ({"secret": "NO-SECRET"}, "ResourceInitializationError", "A secret cannot be read"),
-]
 WRONG_PATH: Wrong = [({"path": "/nowhere"}, "codes: [404]", "Correct HealthCheckPath")]
 WRONG_PORT: Wrong = [
     ({"port": another.PORT + 1}, "is unhealthy in", "ContainerPort in [parameters.service] has to be")
 ]
 
 
-@pytest.mark.parametrize("wrong", [STARTS_NOT, WRONG_PATH, WRONG_PORT], ids=["start", "path", "port"])
+@pytest.mark.parametrize("wrong", [WRONG_PATH, WRONG_PORT], ids=["path", "port"])
 def test_the_verdict_says_what_to_do(
     place: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: Wrong
 ) -> None:
