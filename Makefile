@@ -183,8 +183,8 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 
 .PHONY: check
 check: $(DEV) $(SCAN) lint ## Everything that must hold: lint, types, templates, all tests
-	@$(VENV)/bin/pytest -n 2 -m 'not serial' $(PYTEST)
-	@$(VENV)/bin/pytest -m serial $(PYTEST)
+	@$(VENV)/bin/pytest -n 4 -m 'not serial' $(PYTEST)
+	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
 
 .PHONY: lint
 lint: $(DEV) ## Only the checks that take seconds

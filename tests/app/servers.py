@@ -19,15 +19,10 @@ import requests
 from app import tokens
 from app.settings import Settings, load
 from app.store import Store, TokenRecord, new_record, open_store
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def clean_environment(**changes: str) -> dict[str, str]:

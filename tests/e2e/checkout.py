@@ -3,19 +3,14 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 # What would make the commands under test behave otherwise than in a user's shell.
 FOREIGN = re.compile(r"^(AWS_|ECHO_|LOCALCLOUD_|MAKE|MFLAGS|PYTEST|GNUMAKE)")
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Checkout:

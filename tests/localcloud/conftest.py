@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import tarfile
@@ -20,6 +19,8 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "cloudformation"
@@ -43,12 +44,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 http.server.ThreadingHTTPServer((os.environ["ECHO_HOST"], 8080), Handler).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Cloud:

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from stack.cli import tool
 from stack.image import engine
+from tests.ports import free_port
 
 REGISTRY = """
 Description: Images
@@ -185,12 +186,6 @@ class Project:
 
     def append(self, text: str) -> None:
         self.file.write_text(self.file.read_text() + text)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

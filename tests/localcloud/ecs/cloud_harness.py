@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -21,6 +20,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+
+from tests.ports import free_port
 
 SERVICE = """
 import http.server, os, signal, sys, threading, time
@@ -68,12 +69,6 @@ leaving.wait()
 ROOT = Path(__file__).parents[3]
 #: This machine's, in the words of images and of task definitions.
 ARCHITECTURE, CPU = ("arm64", "ARM64") if platform.machine() in ("arm64", "aarch64") else ("amd64", "X86_64")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _digest(content: bytes) -> str:
