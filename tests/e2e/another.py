@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import platform
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -49,6 +50,14 @@ def client(checkout: Checkout, service: str) -> Any:
         aws_access_key_id="local",
         aws_secret_access_key="local",
     )
+
+
+def for_another(local: str) -> str:
+    """The local environment's file without what only the echo service has: tokens, a registry."""
+    text, tables = re.subn(r"(?ms)(?:^#[^\n]*\n)*^\[token\]\n.*?(?=^\[parameters)", "", local)
+    assert tables == 1
+    assert '"registry", ' in text
+    return text.replace('"registry", ', "")
 
 
 def push(checkout: Checkout, runtime: str, folder: Path) -> str:

@@ -1,7 +1,6 @@
 """Another container in the echo service's place, by an edit of the environment file and of nothing else."""
 
 import json
-import re
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -45,9 +44,7 @@ def describe(place: Checkout, image: str) -> None:
     secret = another.client(place, "secretsmanager").create_secret(
         Name="other", SecretString=json.dumps({"user": "me", "password": "hush"})
     )
-    text = (place.root / FILE).read_text()
-    text = re.sub(r"(?ms)^# How an API token.*?(?=^\[parameters)", "", text)
-    text = text.replace('"registry", ', "")
+    text = another.for_another((place.root / FILE).read_text())
     entries = CONTAINER.format(image=image, secret=secret["ARN"], port=another.PORT)
     (place.root / FILE).write_text(text.replace("[parameters.service]", entries.strip()))
 

@@ -51,8 +51,7 @@ def test_the_verdict_says_what_to_do(
     place: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     monkeypatch.setattr(another, "PROGRAM", PROGRAM)
-    text = (place.root / FILE).read_text()
-    text = re.sub(r"(?ms)^# How an API token.*?(?=^\[parameters)", "", text).replace('"registry", ', "")
+    text = another.for_another((place.root / FILE).read_text())
     good = {"image": another.push(place, "process", tmp_path), "port": another.PORT, "path": "/up"}
 
     def describe(container: dict[str, object]) -> None:
