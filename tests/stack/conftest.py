@@ -162,14 +162,20 @@ class Project:
     def stack(self, name: str) -> str:
         return f"echo-room-{self.env}-{name}"
 
-    def statuses(self) -> dict[str, str]:
-        """Status of each of this environment's stacks, without deleted ones."""
-        found = self.client("cloudformation").describe_stacks()["Stacks"]
+    def found(self) -> dict[str, dict[str, Any]]:
+        """This environment's stacks by short name, without deleted ones, as DescribeStacks gives them."""
+        # In pages: the tests of one worker share a cloud, and leave more than a page of stacks behind.
+        pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
         return {
-            one["StackName"].rsplit("-", 1)[-1]: one["StackStatus"]
-            for one in found
+            one["StackName"].rsplit("-", 1)[-1]: one
+            for page in pages
+            for one in page["Stacks"]
             if one["StackName"].startswith(f"echo-room-{self.env}-")
         }
+
+    def statuses(self) -> dict[str, str]:
+        """Status of each of this environment's stacks, without deleted ones."""
+        return {name: one["StackStatus"] for name, one in self.found().items()}
 
     def template(self, name: str) -> Path:
         return self.root / "cloudformation" / f"{name}.yaml"

@@ -76,12 +76,7 @@ def test_capabilities_are_sent(project, sent):
 
 
 def protected(project: Any) -> dict[str, bool]:
-    found = project.client("cloudformation").describe_stacks()["Stacks"]
-    return {
-        one["StackName"].rsplit("-", 1)[-1]: one["EnableTerminationProtection"]
-        for one in found
-        if one["StackName"].startswith(f"echo-room-{project.env}-")
-    }
+    return {name: one["EnableTerminationProtection"] for name, one in project.found().items()}
 
 
 def every(value: bool) -> dict[str, bool]:

@@ -25,14 +25,12 @@ import pytest
     ],
 )
 def test_wrong_use_of_an_existing_environment(created, words, code, said):
-    before = created.client("cloudformation").describe_stacks()["Stacks"]
+    before = created.found()
     done = created.run(*[word.replace("{env}", created.env) for word in words])
     assert done.exit_code == code, done.output
     assert said in done.stderr
     assert "Traceback" not in done.output
-    mine = [one for one in before if created.env in one["StackName"]]
-    after = created.client("cloudformation").describe_stacks()["Stacks"]
-    assert [one for one in after if created.env in one["StackName"]] == mine
+    assert created.found() == before
 
 
 @pytest.mark.parametrize(
