@@ -290,8 +290,8 @@ Names = "a, b"
 
 
 def test_every_key_is_documented():
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    section = page.split("## The environment file")[1].split("\n## ")[0]
+    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
+    section = page.split("\n## ")[0]
     documented = set(
         re.findall(r"`([a-z_]+(?:\.[a-z_<>]+)?)`", "".join(re.findall(r"^\| `.*? \|", section, re.M)))
     )
