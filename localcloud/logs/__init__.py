@@ -1,0 +1,1 @@
+"""CloudWatch Logs where MiniStack's differs from AWS: filter patterns, and the pages of what they find."""
