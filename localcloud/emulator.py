@@ -134,7 +134,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_tg_attrs", "_tgs", "_xml",
     ),
     "services.cloudwatch_logs": (
-        "_create_log_stream", "_put_log_events",
+        "_create_log_stream", "_filter_log_events", "_get_log_events", "_log_groups", "_put_log_events",
+        "_put_metric_filter", "_resolve_log_group_name", "error_response_json", "handle_request",
+        "json_response",
     ),
     "services.ecs_metadata": (
         "register_container", "set_task_status", "unregister_token",

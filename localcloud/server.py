@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import alerts, certificates, emulator, health, registry, scaling, speed, stacks
+from localcloud import alerts, certificates, emulator, health, logs, registry, scaling, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store
@@ -95,6 +95,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         health.HISTORY.load(saver.add("health-checks", health.HISTORY.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
+        logs.install()
         parts = beside()
         for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)

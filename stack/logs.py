@@ -66,8 +66,6 @@ def run(cloud: Cloud, terminal: Terminal, wanted: Wanted, show: Callable[[Line],
     """Show the lines that there are; with `follow` go on until interrupted, and return 130 then."""
     endpoint.require(cloud)
     sources = _sources(cloud)
-    if cloud.environment.endpoint and wanted.pattern.startswith("{"):
-        terminal.notice("an endpoint of your own may not know JSON patterns, and give every line.")
     reader = _Reader(cloud, wanted, sources)
     shown = 0
     try:
