@@ -75,8 +75,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_dispatch_alarm_actions", "_error", "_evaluate_alarm", "_evaluate_all_alarms",
         "_evaluate_parent_alarms", "_evict_old_metrics", "_get_metric_data", "_get_metric_statistics",
         "_history_entries", "_list_metrics", "_parse_ts", "_put_composite_alarm", "_put_metric_alarm",
-        "_record_history", "_store_datum", "_ts_iso", "_xml", "cloudformation_put_metric_alarm",
-        "cloudformation_set_metric_alarm_tags", "record_metric",
+        "_record_history", "_rule_ref_name", "_store_datum", "_ts_iso", "_xml",
+        "cloudformation_put_metric_alarm", "cloudformation_set_metric_alarm_tags", "record_metric",
     ),
     "services.eventbridge": ("_cron_next_fire", "_parse_cron_fields"),
     "services.ec2": (

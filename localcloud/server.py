@@ -10,15 +10,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from localcloud import alerts, certificates, emulator, health, logs, registry, scaling, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
-from localcloud.metrics import store
+from localcloud.metrics import store, suppression
 from localcloud.persistence import Saver, may_change
+from localcloud.signals import api as signals
+from localcloud.signals import objectives
 from localcloud.state import StateDir
 
 log = logging.getLogger("localcloud")
@@ -90,6 +92,8 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
     async with AsyncExitStack() as stack:
         saver = Saver(state.emulator)
         store.STORE.load(saver.add("metrics", store.STORE.state))
+        suppression.HELD.update(saver.add("suppressed-actions", lambda: suppression.HELD) or {})
+        objectives.load(saver.add("application-signals", objectives.state))
         scaling.STORE.load(saver.add("application-autoscaling", scaling.STORE.state))
         alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
         health.HISTORY.load(saver.add("health-checks", health.HISTORY.state))
@@ -159,8 +163,8 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": await asyncio.to_thread(alerts.certificate)})
             return
-        if _target(scope).startswith(scaling.TARGET_PREFIX):
-            await _autoscaling(scope, receive, send, saver)
+        if answering := _beside_emulator(scope):
+            await _answered(answering, scope, receive, send, saver)
             return
         seen = bytearray()
 
@@ -191,12 +195,31 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
 
 def _target(scope: Scope) -> str:
     """The `X-Amz-Target` header, empty when there is none."""
-    values = (value for name, value in scope["headers"] if name.lower() == b"x-amz-target")
+    return _header(scope, b"x-amz-target")
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    values = (value for name, value in scope["headers"] if name.lower() == wanted)
     return next(values, b"").decode("latin-1")
 
 
-async def _autoscaling(scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:
-    """Answer for Application Auto Scaling, which MiniStack does not have."""
+#: Answers a request's body with a status and a document.
+Answering = Callable[[bytes], tuple[int, dict[str, Any]]]
+
+
+def _beside_emulator(scope: Scope) -> Answering | None:
+    """Who answers for a service that MiniStack does not have; None for one that it has."""
+    target = _target(scope)
+    if target.startswith(scaling.TARGET_PREFIX):
+        return lambda body: scaling.handle(target, body)
+    if f"/{signals.SERVICE}/" in _header(scope, b"authorization"):
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        return lambda body: signals.handle(scope["method"], path.partition("?")[0], query, body)
+    return None
+
+
+async def _answered(answering: Answering, scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:
+    """Answer in the request's region, once what it changed is saved."""
     body = bytearray()
     while True:
         message = await receive()
@@ -208,7 +231,7 @@ async def _autoscaling(scope: Scope, receive: Receive, send: Send, saver: Saver)
     responses = emulator.module("core.responses")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     responses.set_request_region(emulator.module("core.router").extract_region(headers))
-    status, result = scaling.handle(_target(scope), bytes(body))
+    status, result = answering(bytes(body))
     await saver.flush()
     await answer(send, status, result)
 

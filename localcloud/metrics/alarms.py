@@ -10,11 +10,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localcloud import emulator
-from localcloud.metrics import clock, evaluation
+from localcloud.metrics import clock, evaluation, suppression
 from localcloud.metrics.distribution import percentage
 from localcloud.metrics.expression import parse
 from localcloud.metrics.functions import ExpressionError
@@ -124,9 +124,13 @@ class Alarms:
 
         self._loop.call_soon_threadsafe(tell, alarm["StateReason"])
 
+    def resume(self) -> None:
+        """Go on with what was saved."""
+        self._suppression.arm_all()
+
     def _tell(self, alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
         self._changed()
-        for subscriber in _subscribers:
+        for subscriber in (self._suppression.follow, *_subscribers):
             try:
                 subscriber(alarm, old, new, reason)
             except Exception:
@@ -135,9 +139,11 @@ class Alarms:
     def install(self) -> None:
         """Take the evaluation over from MiniStack."""
         cloudwatch = emulator.module("services.cloudwatch")
-        record, put, composite = (
-            cloudwatch._record_history, cloudwatch._put_metric_alarm, cloudwatch._put_composite_alarm
+        record, put, composite, delete = (
+            cloudwatch._record_history, cloudwatch._put_metric_alarm, cloudwatch._put_composite_alarm,
+            cloudwatch._delete_alarms,
         )  # fmt: skip
+        held = self._suppression = suppression.Suppression(cloudwatch._dispatch_alarm_actions, self._changed)
 
         def recorded(name: str, old: str, new: str, *more: Any, **named: Any) -> None:
             record(name, old, new, *more, **named)
@@ -161,15 +167,24 @@ class Alarms:
             return answer if is_cbor or is_json else cloudwatch._xml(200, "PutMetricAlarmResponse", "")
 
         def put_composite(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-            given = data if is_cbor or is_json else params
-            if any(name.startswith("ActionsSuppressor") for name in given):
-                problem = "the local cloud has no ActionsSuppressor"
-                return cloudwatch._error("ValidationError", problem, 400, is_json, is_cbor)
-            return composite(params, data, is_cbor, is_json)
+            given = data if is_cbor or is_json else nested(params)
+            try:
+                return held.put(
+                    given.get("AlarmName", ""), given, lambda: composite(params, data, is_cbor, is_json)
+                )
+            except suppression.SuppressorError as exc:
+                return cloudwatch._error("ValidationError", str(exc), 400, is_json, is_cbor)
+
+        def delete_alarms(*arguments: Any, **named: Any) -> Any:
+            answer = delete(*arguments, **named)
+            suppression.forget_deleted()
+            return answer
 
         cloudwatch._record_history = recorded
         cloudwatch._put_metric_alarm = put_metric
         cloudwatch._put_composite_alarm = put_composite
+        cloudwatch._delete_alarms = delete_alarms
+        cloudwatch._dispatch_alarm_actions = held.dispatch
         cloudwatch._evaluate_alarm = lambda _: None
         cloudwatch._evaluate_all_alarms = lambda: None
 
@@ -203,21 +218,29 @@ def check(alarm: Mapping[str, Any]) -> None:
     periods = int(alarm.get("EvaluationPeriods") or 1)
     if int(alarm.get("DatapointsToAlarm") or periods) > periods:
         raise AlarmError("DatapointsToAlarm must not be greater than EvaluationPeriods")
-    queries = alarm.get("Metrics") or []
-    statistics = [alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"]
-    if queries:
-        statistics = [query["MetricStat"]["Stat"] for query in queries if query.get("MetricStat")]
-        returned = [query["Id"] for query in queries if _true(query.get("ReturnData", True))]
-        if len(returned) != 1:
-            raise AlarmError("exactly one of the Metrics must have ReturnData true")
-        _check_expressions(queries)
-    for statistic in statistics:
-        if statistic not in _STATISTICS and percentage(statistic) is None:
-            raise AlarmError(f"the local cloud has no statistic {statistic}; it has {', '.join(_STATISTICS)} "
-                             "and percentiles such as p99")  # fmt: skip
+    if queries := alarm.get("Metrics"):
+        check_queries(queries)
+    else:
+        _check_statistic(str(alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"))
 
 
-def _check_expressions(queries: list[Mapping[str, Any]]) -> None:
+def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse metric data queries that do not give one series. Raises AlarmError."""
+    for query in queries:
+        if query.get("MetricStat"):
+            _check_statistic(query["MetricStat"]["Stat"])
+    if sum(_true(query.get("ReturnData", True)) for query in queries) != 1:
+        raise AlarmError("exactly one of the Metrics must have ReturnData true")
+    _check_expressions(queries)
+
+
+def _check_statistic(statistic: str) -> None:
+    if statistic not in _STATISTICS and percentage(statistic) is None:
+        raise AlarmError(f"the local cloud has no statistic {statistic}; it has {', '.join(_STATISTICS)} "
+                         "and percentiles such as p99")  # fmt: skip
+
+
+def _check_expressions(queries: Sequence[Mapping[str, Any]]) -> None:
     ids = {query["Id"] for query in queries}
     for query in queries:
         if not query.get("Expression"):

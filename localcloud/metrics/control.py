@@ -14,6 +14,7 @@ from localcloud.metrics import api, clock, counters, embedded, publish
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
 from localcloud.metrics.store import STORE
+from localcloud.signals import budget
 
 log = logging.getLogger("localcloud.metrics")
 
@@ -51,6 +52,7 @@ class Monitoring:
             # After a delay of more than a minute all of it counts for the last one.
             publish.counted(counters.take(), (minute - 1) * clock.seconds(60))
             self._minute = minute
+            budget.publish(minute * clock.seconds(60))
             if minute % 60 == 0:
                 # A day, as AWS counts it here: the metrics of what was deleted.
                 STORE.forget(now - clock.seconds(86400))
@@ -64,6 +66,7 @@ class Monitoring:
     def start(self) -> None:
         """Begin."""
         self._minute = clock.slot(time.time(), 60)
+        self.alarms.resume()
         self._running = asyncio.get_running_loop().create_task(self.run(), name="metrics")
 
     async def stop(self) -> None:

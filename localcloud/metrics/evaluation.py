@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -46,7 +46,7 @@ def period_of(alarm: Mapping[str, Any]) -> int:
     return max(periods)
 
 
-def series_of(queries: list[Mapping[str, Any]], period: int, begin: int, end: int) -> dict[str, Any]:
+def series_of(queries: Sequence[Mapping[str, Any]], period: int, begin: int, end: int) -> dict[str, Any]:
     """The values of all queries in the periods [begin, end); raises ExpressionError."""
 
     def fetch(stat: Mapping[str, Any]) -> dict[int, float]:

@@ -20,6 +20,7 @@ from localcloud.resources import (
     listeners,
     route53,
     scaling,
+    signals,
     sns,
     storage,
     vpc,
@@ -27,7 +28,22 @@ from localcloud.resources import (
 )
 from localcloud.resources.base import Made, Provisioner
 
-_SERVICES = (acm, cloudwatch, ec2, ecs, elbv2, iam, listeners, route53, scaling, sns, storage, vpc, wafv2)
+_SERVICES = (
+    acm,
+    cloudwatch,
+    ec2,
+    ecs,
+    elbv2,
+    iam,
+    listeners,
+    route53,
+    scaling,
+    signals,
+    sns,
+    storage,
+    vpc,
+    wafv2,
+)
 
 
 def provisioners() -> dict[str, Provisioner]:

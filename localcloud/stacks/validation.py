@@ -83,8 +83,22 @@ def problems(resource_type: str, properties: Tree) -> list[str]:
     validator = _validator(resource_type)
     if validator is None:
         return []
-    found = [message for error in validator.iter_errors(properties) for message in _messages(error)]
+    given = _without_system_tags(properties)
+    found = [message for error in validator.iter_errors(given) for message in _messages(error)]
     return [*found, *_read_only(resource_type, properties)]
+
+
+#: How the tags that CloudFormation adds by itself begin.
+_SYSTEM = "aws:cloudformation:"
+
+
+def _without_system_tags(properties: Tree) -> Tree:
+    """The properties as the template has them: CloudFormation's own tags, added by now, fit no pattern."""
+    tags = properties.get("Tags")
+    if not isinstance(tags, list):
+        return properties
+    own = [tag for tag in tags if not (isinstance(tag, dict) and str(tag.get("Key")).startswith(_SYSTEM))]
+    return {**properties, "Tags": own} if own else {k: v for k, v in properties.items() if k != "Tags"}
 
 
 @cache

@@ -71,11 +71,6 @@ def test_an_alarm_looks_at_its_own_dimensions_and_composites_follow(cloudwatch: 
     alarm = cloudwatch.describe_alarms(AlarmNames=["math"])["MetricAlarms"][0]
     assert alarm["StateReason"].startswith("Threshold Crossed: 1 out of the last 1 datapoints [0.0] was not ")
     assert json.loads(alarm["StateReasonData"])["recentDatapoints"] == [0.0]
-    with pytest.raises(ClientError, match="ActionsSuppressor"):
-        cloudwatch.put_composite_alarm(
-            AlarmName="x", AlarmRule="ALARM(one)", ActionsSuppressor="two", ActionsSuppressorWaitPeriod=1,
-            ActionsSuppressorExtensionPeriod=1,
-        )  # fmt: skip
 
 
 def test_a_state_that_was_set_lasts_until_the_next_evaluation(cloudwatch: Any) -> None:

@@ -1,0 +1,1 @@
+"""Application Signals: service level objectives on CloudWatch's metrics, their budgets and burn rates."""
