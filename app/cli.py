@@ -1,4 +1,4 @@
-"""The command line: `python -m app serve|healthcheck|account|token|settings`.
+"""The command line: `python -m app serve|healthcheck|account|token|probe|settings`.
 
 Exit codes: 0 done, 1 it could not be done, 2 wrong use (arguments or settings).
 """
@@ -39,6 +39,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
         if name == command:
             importlib.import_module(module).add_actions(parser_of_command)
 
+    probing = commands.add_parser("probe", help="echo, revoke, measure: does the service do what it should?")
+    if command == "probe":
+        importlib.import_module("app.commands.probe").add_options(probing)
     listing = commands.add_parser("settings", help="list every setting with its value in this environment")
     shape = listing.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON")
@@ -86,6 +89,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return _list_settings(settings, as_json=options.json)
     store = open_store(settings)
     try:
+        if options.command == "probe":
+            from app.commands import probe
+
+            return probe.run(options, store, settings)
         module, _ = _STORE_COMMANDS[options.command]
         code: int = importlib.import_module(module).run(options, store)
         return code

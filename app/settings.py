@@ -148,6 +148,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Port of `GET /metrics` (Prometheus text, the sum of all workers). 0: none."),
     Setting("ECHO_MANAGEMENT_HOST", "127.0.0.1", values.text(255), "an address of this machine",
             "Address of the management port. It asks for no credential."),
+    Setting("ECHO_PROBE_URL", "", values.service_url, "a URL like `https://echo.example`",
+            "Address of the service that `python -m app probe` tries; nothing else uses it."),
     Setting("ECHO_VERSION", "dev", values.text(128), "up to 128 printable characters",
             "What `/healthz` reports as `version`; the image sets it."),
 )  # fmt: skip
@@ -204,6 +206,7 @@ class Settings:
     metrics_seconds: float
     management_port: int
     management_host: str
+    probe_url: str
     version: str
 
 

@@ -6,6 +6,7 @@ Each function makes a parser, or is one: it returns the value, or raises ValueEr
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
@@ -86,6 +87,22 @@ def origins(text: str) -> tuple[str, ...]:
         if origin != "same-origin" and not whole:
             raise ValueError(f"{origin!r} is no origin")
     return found
+
+
+def service_url(given: str) -> str:
+    """The address of a service (scheme, host, perhaps a port), or nothing."""
+    parts = urlsplit(given)
+    if given and (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username is not None
+        or parts.path.rstrip("/")
+        or parts.query
+        or parts.fragment
+        or parts.port == 0  # raises ValueError for what is no port
+    ):
+        raise ValueError("not like https://echo.example or http://127.0.0.1:8080")
+    return given.rstrip("/")
 
 
 def table(text: str) -> str:

@@ -20,6 +20,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def tell(text: str) -> None:
+    """Print a line about what a command does, beside its result."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def say_json(value: object) -> None:
     """Print a command's result for scripts."""
     say(json.dumps(value, indent=2 if isinstance(value, list) else None))
