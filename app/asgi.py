@@ -1,7 +1,7 @@
 """The ASGI application: what every request shares, once, around the echo route and Flask.
 
 Request id, source, rate limits, body limit, requests in flight, error shape, security headers, access log.
-(Draining and time-outs belong to the connection: see `app.protocol`.)
+(Draining and time-outs belong to the connection: see `app.connection.protocol`.)
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from app.gate import Gate
 from app.http import BODY_LIMIT, CONNECTION, Headers, Receive, Request, Response, Scope, Send
 from app.lifecycle import Lifecycle
 from app.limits import EXEMPT, Limits, Throttled
-from app.metrics import Metrics, measured
 from app.problems import CONTENT_TYPE, Problem, retry_later
 from app.settings import Settings
 from app.sources import Sources
 from app.store import open_store
-from app.telemetry import Telemetry
+from app.telemetry.metrics import Metrics, measured
+from app.telemetry.worker import Telemetry
 from app.web import create_app
 from app.websocket import WebSocketRoute
 from app.whoami import Task, Whoami
@@ -225,7 +225,7 @@ def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
 
 
 def _connection(receive: Receive) -> Any:
-    """The `app.protocol.EchoProtocol` whose request this is; None in the hands of another server."""
+    """The `EchoProtocol` of `app.connection` whose request this is; None in the hands of another server."""
     return getattr(getattr(receive, "__self__", None), "protocol", None)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from app.gate import Gate, bearer
 from app.http import Request, Response
-from app.metrics import Metrics
 from app.problems import Problem, unauthorized
+from app.telemetry.metrics import Metrics
 
 JSON = b"application/json"
 COMPARE_EVERY = 16

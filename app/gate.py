@@ -5,9 +5,9 @@ from __future__ import annotations
 from app.auth import Verifier
 from app.http import Request
 from app.limits import Limits
-from app.metrics import Metrics
 from app.problems import unauthorized
 from app.store import TokenRecord
+from app.telemetry.metrics import Metrics
 
 
 def bearer(request: Request) -> str | None:

@@ -166,7 +166,7 @@ def serve(settings: Settings) -> None:
     check_address(settings.host, settings.port)
     tls, fingerprint = None, ""
     if settings.tls != "off":
-        from app.tls import TLSError, server_context
+        from app.connection.tls import TLSError, server_context
 
         try:
             tls, fingerprint = server_context(settings)

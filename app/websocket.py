@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from app import frames
+from app.connection import frames
 from app.gate import Gate, bearer
 from app.http import BODY_LIMIT, CONNECTION, Request, Response
 from app.problems import Problem, retry_later, unauthorized

@@ -14,11 +14,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.lifespan import LifespanManager
 from gunicorn.workers.gasgi import ASGIWorker
 
-from app.output import Output, OutputStream
-from app.protocol import EchoProtocol
+from app.connection.protocol import EchoProtocol
+from app.telemetry.output import Output, OutputStream
 
 if TYPE_CHECKING:
-    from app.tlsconnection import TLSConnection
+    from app.connection.tlsconnection import TLSConnection
 
 _SWEEP_SECONDS = 0.25
 
@@ -72,7 +72,7 @@ class EchoWorker(ASGIWorker):  # type: ignore[misc]
         context = self.app.tls
         if context is None:
             return lambda: EchoProtocol(self)
-        from app.tlsconnection import TLSConnection
+        from app.connection.tlsconnection import TLSConnection
 
         return lambda: TLSConnection(self, context, lambda: EchoProtocol(self))
 

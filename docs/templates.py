@@ -13,8 +13,9 @@ HEAD = """# Templates: parameters and outputs
 
 Made from the templates by `make docs`. One template a stack, in `cloudformation/`; one file an environment,
 in `cloudformation/environments/`. A parameter that an environment does not set and that is called like an
-output of an earlier stack gets that output; `Image` is filled in by `make create` and `make change`, and so
-are `SecretArns` (from `[container]`) and, on the local cloud, `Architecture` ([environments](environments.md)).
+output of an earlier stack gets that output; `Image` is filled in by `make create` and `make change`, and
+so are `SecretArns` (from `[container]`) and, on the local cloud, `Architecture`
+([environments](environments.md)).
 """
 
 

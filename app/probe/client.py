@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from app import frames
+from app.connection import frames
 
 # Requests that take longer have failed.
 SECONDS = 10.0

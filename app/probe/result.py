@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.emf import NAMESPACE
+from app.telemetry.emf import NAMESPACE
 
 # What each metric means, for the documentation; a test holds the line to it.
 METRICS: dict[str, tuple[str, str]] = {

@@ -18,12 +18,12 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import tokens
-from app.emf import METRICS, Flusher
-from app.metrics import BOUNDS, Metrics, measured
-from app.output import Output
 from app.probe.result import METRICS as PROBE_METRICS
 from app.problems import Problem
 from app.store import StoreUnavailable
+from app.telemetry.emf import METRICS, Flusher
+from app.telemetry.metrics import BOUNDS, Metrics, measured
+from app.telemetry.output import Output
 from tests.app.servers import ROOT, Server, StartServer, free_port
 
 SCHEMA = json.loads((Path(__file__).parent / "emf_schema.json").read_text())

@@ -19,11 +19,11 @@ import pytest
 import requests
 from websockets.sync.client import connect
 
-from app import certificates
-from app.certificates import VALID_DAYS, CertificateError, alternative_names, write_throwaway
+from app.connection import certificates
+from app.connection.certificates import VALID_DAYS, CertificateError, alternative_names, write_throwaway
+from app.connection.tls import TLSError, server_context
 from app.http import BODY_LIMIT
 from app.settings import load
-from app.tls import TLSError, server_context
 from tests.app.servers import Server, StartServer, clean_environment, free_port, run_app, start, stop
 
 # Where a certificate and its key are.
@@ -311,4 +311,6 @@ def test_what_is_not_wanted_is_not_loaded() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=clean_environment(), capture_output=True, text=True, check=True
     )
-    assert not {"app.tls", "app.certificates", "app.tlsconnection"} & set(json.loads(done.stdout))
+    assert not {"app.connection.tls", "app.connection.certificates", "app.connection.tlsconnection"} & set(
+        json.loads(done.stdout)
+    )

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from app import frames
+from app.connection import frames
 from app.store import TokenRecord, open_store
 from tests.app.answers import Answer, assert_problem
 from tests.app.servers import Server, StartServer

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import emf
+from app.telemetry import emf
 from stack.cost import bill, parts, prices
 from stack.cost.bill import Bill
 from stack.cost.usage import Usage

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.protocol import EchoProtocol
+    from app.connection.protocol import EchoProtocol
     from app.worker import EchoWorker
 
 # More than a record holds, so that nothing that was decrypted is ever left behind.

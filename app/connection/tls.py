@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.certificates import CertificateError, write_throwaway
+from app.connection.certificates import CertificateError, write_throwaway
 from app.settings import Settings
 
 _BEGIN_CERTIFICATE, _END_CERTIFICATE = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.accesslog import FLUSH_SECONDS, AccessLog
-from app.emf import Flusher
 from app.http import Request
-from app.metrics import UNMATCHED, Metrics
-from app.output import Output, make_lock
 from app.problems import Problem
 from app.settings import Settings
+from app.telemetry.accesslog import FLUSH_SECONDS, AccessLog
+from app.telemetry.emf import Flusher
+from app.telemetry.metrics import UNMATCHED, Metrics
+from app.telemetry.output import Output, make_lock
 
 if TYPE_CHECKING:
     from app.websocket import Session
@@ -46,7 +46,9 @@ class Telemetry:
         self._log.start(self._output)
         self._flusher = Flusher(self.metrics, self._settings.env)
         if self._listener is not None:
-            from app.management import Management  # and with it prometheus_client, only where it is wanted
+            from app.telemetry.management import (
+                Management,  # and with it prometheus_client, only where it is wanted
+            )
 
             self._management = await asyncio.start_server(
                 Management(self.metrics), sock=self._listener, limit=Management.MOST_HEADER

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import new_request_id
-from app.connection import Phase, refusal_of, unread
+from app.connection.phases import Phase, refusal_of, unread
 from app.http import BODY_LIMIT, Headers
 from app.problems import Problem, from_status, retry_later
 from app.websocket import Session

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.metrics import BOUNDS, LIMITS, OBJECTIVE_SECONDS, STATUSES, Histogram, Metrics
+from app.telemetry.metrics import BOUNDS, LIMITS, OBJECTIVE_SECONDS, STATUSES, Histogram, Metrics
 
 NAMESPACE = "EchoRoom"
 # The health checks' share would hide what clients see.

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from app.metrics import BOUNDS, LIMITS, STATUSES, Histogram, Metrics
+from app.telemetry.metrics import BOUNDS, LIMITS, STATUSES, Histogram, Metrics
 
 _SECONDS = 5.0
 

@@ -15,7 +15,7 @@ from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
 
 from app import redact
-from app.output import Output
+from app.telemetry.output import Output
 
 if TYPE_CHECKING:
     from app.http import Request

@@ -1,0 +1,1 @@
+"""What the service tells about itself: access log, metrics in the log, and the management port."""
