@@ -11,6 +11,7 @@ import pytest
 from stack.processor import of_this_machine
 from tests.e2e import another
 from tests.e2e.checkout import Checkout, free_port
+from tests.e2e.readme import readme_command
 
 pytestmark = pytest.mark.serial
 
@@ -41,12 +42,14 @@ def on_a_laptop() -> dict[str, str | int]:
 
 def test_dev(place: Checkout) -> None:
     put(place, "dev", on_a_laptop())
-    place.succeed("make create ENV=dev")
-    place.succeed("make test ENV=dev")
+    assert "a month" in place.succeed(readme_command("make cost ENV=dev"))
+    place.succeed(readme_command("make create ENV=dev"))
+    place.succeed(readme_command("make test ENV=dev"))
     put(place, "dev", {"QuietFromHour": 20})
     assert "cron(0 20" in place.succeed("make change ENV=dev NAME=earlier-nights")
     place.succeed("make approve ENV=dev NAME=earlier-nights")
-    gone = place.run("make delete ENV=dev YES=1")
+    # It asks for the environment's name, except where the environment has an endpoint of its own.
+    gone = place.run(readme_command("make delete ENV=dev"))
     assert (gone.returncode, gone.stdout.count("Kept")) == (0, KEPT["dev"]), gone.stdout + gone.stderr
     assert "dev is deleted" in gone.stderr
 

@@ -11,23 +11,14 @@ import socket
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.checkout import Checkout
+from tests.e2e.readme import README, readme_command
 from tests.e2e.traffic import Traffic
 
 pytestmark = pytest.mark.serial
-
-README = (Path(__file__).parents[2] / "README.md").read_text()
-
-
-def readme_command(start: str) -> str:
-    """The one line of the README's console blocks that begins so, without its comment."""
-    lines = [line for line in re.findall(r"^\$ (.+)$", README, re.M) if line.startswith(start)]
-    assert len(lines) == 1, f"{start!r}: {lines}"
-    return re.sub(r"\s+# .*$", "", lines[0])
 
 
 class Story:
