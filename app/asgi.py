@@ -49,6 +49,7 @@ _SECURITY_BLOCK = (
     SECURITY_HEADERS[0][0],
     b"\r\n".join([SECURITY_HEADERS[0][1], *(b"%b: %b" % header for header in SECURITY_HEADERS[1:])]),
 )
+_MAY_BE_GIVEN = frozenset({b"content-length", b"content-security-policy", b"cache-control"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 # With two of them, what a proxy checked and what the service acts on could be different things.
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"x-amzn-trace-id"})
@@ -89,6 +90,7 @@ class Application:
         self.metrics = Metrics([*rules, *ROUTES], slots)
         self.metrics.gauges = self._gauges
         self.telemetry = Telemetry(settings, self.metrics, management)
+        self._web.config["RECENT"] = self.telemetry.recent
         self.connections: Callable[[], int] = lambda: 0
         self._sources = Sources(settings.trusted_hops)
         self._limits = Limits(settings)
@@ -138,7 +140,11 @@ class Application:
             problem = Problem("internal-error", "The request could not be answered.")
             status, extra, body = problem_response(problem, request_id)
         await send(
-            {"type": "http.response.start", "status": status, "headers": _headers(extra, body, request)}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": _headers(status, extra, body, request),
+            }
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
         self.telemetry.answered(request, status, time.perf_counter() - started, len(body))
@@ -202,23 +208,19 @@ class Application:
                 await self._verifier.probe()
 
 
-def _headers(extra: Headers, body: bytes, request: Request) -> Headers:
+def _headers(status: int, extra: Headers, body: bytes, request: Request) -> Headers:
     headers = [*extra, (b"x-request-id", request.request_id.encode())]
-    with_length = with_policy = False
-    for name, _ in extra:
-        if name == b"content-length":
-            # Flask says it itself; for HEAD it is that of the body a GET would have had, which is not here.
-            with_length = True
-        elif name == b"content-security-policy":
-            # A page of ours has a policy of its own, which allows its style sheet and nothing else.
-            with_policy = True
-    if not with_length:
+    # Flask says the length itself; for HEAD it is that of the body a GET would have had, which is not here.
+    # (For 304 it would be that of what is not sent again.) A page of ours has a policy of its own, which
+    # allows what is in it and nothing else, and may be kept.
+    given = [name for name, _ in extra if name in _MAY_BE_GIVEN]
+    if b"content-length" not in given and status != 304:
         headers.append((b"content-length", b"%d" % len(body)))
     if request.limit is not None:
         buckets, left, wait = request.limit
         headers.append(buckets.fields(left, wait))
-    if with_policy:
-        headers += [header for header in SECURITY_HEADERS if header[0] != b"content-security-policy"]
+    if given and (b"content-security-policy" in given or b"cache-control" in given):
+        headers += [header for header in SECURITY_HEADERS if header[0] not in given]
     else:
         headers.append(_SECURITY_BLOCK)
     return headers

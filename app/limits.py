@@ -23,7 +23,7 @@ from app.problems import Problem
 from app.settings import Settings
 
 # Requests that strangers can use to guess or to fill: they have a stricter policy.
-CREDENTIAL_ROUTES = frozenset({("POST", "/accounts"), ("POST", "/sessions")})
+CREDENTIAL_ROUTES = frozenset({("POST", "/accounts"), ("POST", "/sessions"), ("POST", "/console/session")})
 # What the balancer and the container's health check ask for must never be refused.
 EXEMPT = frozenset({"/healthz", "/readyz"})
 

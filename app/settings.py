@@ -133,6 +133,8 @@ SETTINGS: tuple[Setting, ...] = (
             "How long a session lasts after it was last used."),
     Setting("ECHO_SESSION_SECONDS", "43200", values.number(1, 604800), "1 to 604800 seconds",
             "How long a session lasts at most, however much it is used."),
+    Setting("ECHO_CONSOLE", "on", values.switch, "`on` or `off`",
+            "Whether browsers get the console at `/`, and its session in a cookie; see the API's page."),
     Setting("ECHO_ENV", "dev", values.environment, "1 to 32 letters, digits, `-`",
             "The environment the service runs in; `prod` for production. Metrics carry it."),
     Setting("ECHO_FAULTS", "off", values.switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
@@ -199,6 +201,7 @@ class Settings:
     password_hashes: int
     session_idle_seconds: float
     session_seconds: float
+    console: bool
     env: str
     faults: bool
     access_log: bool

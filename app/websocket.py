@@ -14,11 +14,11 @@ import logging
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from app.connection import frames
 from app.gate import Gate, bearer
 from app.http import BODY_LIMIT, CONNECTION, Request, Response
+from app.origins import same_origin
 from app.problems import Problem, retry_later, unauthorized
 from app.settings import Settings
 
@@ -231,18 +231,14 @@ class WebSocketRoute:
         origin = request.headers.get(b"origin")
         if origin is None:
             return
-        text = origin.decode("latin-1").strip().lower()
+        text = origin.decode("latin-1")
         allowed = self._settings.origins
-        if text in allowed:
+        if text.strip().lower() in allowed:
             return
-        if "same-origin" in allowed:
-            try:
-                parts = urlsplit(text)
-            except ValueError:
-                parts = urlsplit("")
-            host = request.headers.get(b"host", b"").decode("latin-1").strip().lower()
-            if parts.scheme in ("http", "https") and host and parts.netloc == host:
-                return
+        if "same-origin" in allowed and same_origin(
+            text, request.headers.get(b"host", b"").decode("latin-1")
+        ):
+            return
         raise Problem("forbidden", "Pages of this origin may not connect; see ECHO_ORIGINS.")
 
 

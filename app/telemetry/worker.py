@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.http import Request
 from app.problems import Problem
+from app.recent import SAMPLE_SECONDS, Recent
 from app.settings import Settings
 from app.telemetry.accesslog import FLUSH_SECONDS, AccessLog
 from app.telemetry.emf import Flusher
@@ -30,6 +31,7 @@ class Telemetry:
 
     def __init__(self, settings: Settings, metrics: Metrics, management: socket.socket | None) -> None:
         self.metrics = metrics
+        self.recent = Recent(metrics)
         self._settings = settings
         self.output_lock = make_lock()
         self._log = AccessLog(enabled=settings.access_log, sample=settings.log_sample)
@@ -57,6 +59,8 @@ class Telemetry:
             asyncio.create_task(self._every(FLUSH_SECONDS, self._log.flush)),
             asyncio.create_task(self._every(PUBLISH_SECONDS, self._publish)),
         ]
+        if self._settings.console:
+            self._chores.append(asyncio.create_task(self._every(SAMPLE_SECONDS, self.recent.sample)))
         if self._settings.metrics_seconds:
             self._chores.append(
                 asyncio.create_task(self._every(self._settings.metrics_seconds, self._write_metrics))

@@ -16,6 +16,7 @@ from app.problems import CONTENT_TYPE, Problem, from_status, retry_later
 from app.settings import Settings
 from app.store import StoreUnavailable
 from app.web.accounts import accounts
+from app.web.console import console
 from app.web.health import health
 from app.web.openapi import openapi
 from app.web.tokens import tokens
@@ -55,6 +56,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
     app.register_blueprint(accounts)
     app.register_blueprint(tokens)
     app.register_blueprint(openapi)
+    if settings.console:
+        app.register_blueprint(console)
     app.before_request(_note_route)
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(StoreUnavailable, _store_unavailable)

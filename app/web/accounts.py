@@ -11,8 +11,8 @@ from app.accounts import passwords as rules
 from app.accounts.passwords import TooBusyError, WeakPasswordError
 from app.accounts.throttle import MustWaitError
 from app.problems import CHALLENGE, Problem, retry_later, unauthorized
-from app.store import Conflict, InvitationRefused
-from app.web import guard
+from app.store import Conflict, InvitationRefused, Session
+from app.web import cookies, guard
 from app.web.bodies import Text, invalid, members
 
 accounts = Blueprint("accounts", __name__)
@@ -23,7 +23,7 @@ _SIGN_UP = {
     "password": Text(rules.SHORTEST, rules.LONGEST),
     "invitation": Text(1, 128, optional=True),
 }
-_LOG_IN = {"name": _NAME, "password": Text(1, rules.LONGEST)}
+LOG_IN = {"name": _NAME, "password": Text(1, rules.LONGEST)}
 
 
 def _busy() -> Problem:
@@ -73,7 +73,18 @@ def log_in() -> tuple[dict[str, Any], int]:
     """Log in with name and password; without a body, extend the session whose token is sent."""
     if not request.get_data():
         return _refresh(), 200
-    values = members(_LOG_IN)
+    token, session = log_in_with(members(LOG_IN))
+    return {
+        "id": session.id,
+        "account": session.account_name,
+        "token": token,
+        "expires_at": guard.iso(session.expires_at),
+        "ends_at": guard.iso(session.ends_at),
+    }, 201
+
+
+def log_in_with(values: dict[str, Any]) -> tuple[str, Session]:
+    """A new session and its token, for the members of `LOG_IN`. Raises Problem (401, 422, 429, 503)."""
     name, settings, store, throttle = _name(values), guard.settings(), guard.store(), guard.throttle()
     try:
         this = throttle.log_in(store, name, guard.source())
@@ -98,18 +109,11 @@ def log_in() -> tuple[dict[str, Any], int]:
             (("WWW-Authenticate", CHALLENGE),),
         )
     throttle.logged_in(store, this)
-    token, session = made
-    return {
-        "id": session.id,
-        "account": session.account_name,
-        "token": token,
-        "expires_at": guard.iso(session.expires_at),
-        "ends_at": guard.iso(session.ends_at),
-    }, 201
+    return made
 
 
 def _refresh() -> dict[str, Any]:
-    if request.headers.get("Authorization") is None:
+    if request.headers.get("Authorization") is None and cookies.token() is None:
         raise unauthorized("Send name and password, or the token of a session to extend.", presented=False)
     session = guard.current_session(refresh=True)
     return {

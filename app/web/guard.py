@@ -16,6 +16,7 @@ from app.http import Request
 from app.problems import Problem, retry_later, unauthorized
 from app.settings import Settings
 from app.store import Session, Store
+from app.web import cookies
 from app.wsgi import REQUEST
 
 
@@ -74,12 +75,20 @@ def bearer() -> str | None:
 
 
 def current_session(*, refresh: bool = False) -> Session:
-    """The session that the request carries, extended; at once with `refresh`. Raises Problem (401)."""
-    token = bearer()
+    """The session that the request carries, extended; at once with `refresh`. Raises Problem (401, 403).
+
+    It is in the header, or else in the console's cookie.
+    """
+    token = bearer() or cookies.token()
     if token is None:
         raise unauthorized(
             "Log in and send the session's token: `Authorization: Bearer TOKEN`.", presented=False
         )
+    return session_of(token, refresh=refresh)
+
+
+def session_of(token: str, *, refresh: bool = False) -> Session:
+    """The session that has this token, extended; at once with `refresh`. Raises Problem (401)."""
     if not tokens.well_formed(token, tokens.SESSION):
         kind = "an API token" if tokens.well_formed(token) else "not a token of this service"
         raise unauthorized(f"This route takes a session's token, and this is {kind}.", presented=True)

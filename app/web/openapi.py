@@ -14,6 +14,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.problems import CONTENT_TYPE, KINDS
+from app.web import cookies, guard
 from app.web.operations import COMMON, OPERATIONS, SCHEMAS, Operation
 
 openapi = Blueprint("openapi", __name__)
@@ -28,8 +29,10 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anyone": [],
     "token": [{}, {"token": []}],
     "header": [{"token": []}],
-    "session": [{"session": []}],
-    "password": [{}, {"session": []}],
+    "session": [{"session": []}, {"console": []}],
+    "password": [{}, {"session": []}, {"console": []}],
+    "console": [{}, {"console": []}],
+    "page": [],
 }
 
 
@@ -61,6 +64,8 @@ def _answer(operation: Operation, description: str, schema: str) -> dict[str, An
         answer["content"] = {"text/html": {"schema": {"type": "string"}}}
     elif operation.method != "HEAD" and schema:
         answer["content"] = {"application/json": {"schema": _reference(schema)}}
+        if operation.page:
+            answer["content"]["text/html"] = {"schema": {"type": "string"}}
     if schema:
         answer["headers"] = {"X-Request-Id": _header("also in the log")}
     if operation.links:
@@ -90,6 +95,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         described["parameters"] = [
             {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         ]
+    if operation.who == "page":
+        described["parameters"] = [
+            {"name": cookies.HEADER, "in": "header", "required": True, "schema": {"const": "1"}}
+        ]
     if operation.body:
         described["requestBody"] = {
             "required": not operation.body_optional,
@@ -98,11 +107,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
+def _served(console: bool) -> list[Operation]:
+    return [each for each in OPERATIONS if console or not each.path.startswith("/console/")]
+
+
 @cache
-def document() -> dict[str, Any]:
-    """The OpenAPI document."""
+def document(console: bool = True) -> dict[str, Any]:
+    """The OpenAPI document, with or without the console's routes."""
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for operation in OPERATIONS:
+    for operation in _served(console):
         paths[operation.path][operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -123,6 +136,13 @@ def document() -> dict[str, Any]:
                     "scheme": "bearer",
                     "description": "a session's token, `echos_...`",
                 },
+                "console": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": cookies.SECURE_NAME,
+                    "description": f"the same, given to the console; `{cookies.NAME}` without TLS. Only with "
+                    f"`{cookies.HEADER}: 1`, from a page of the service's own origin, with `ECHO_CONSOLE` on.",
+                },
             },
         },
     }
@@ -141,7 +161,8 @@ td,th{text-align:left;vertical-align:top;padding:.3em .8em .3em 0;border-top:1px
 section,td,th{border-color:#30363d}a{color:#58a6ff}}
 """
 _WHO = {"anyone": "Anyone.", "token": "Needs an API token.", "header": "Needs an API token.", "session": "Needs a session's token.",
-        "password": "Takes a name and a password, or a session's token."}  # fmt: skip
+        "password": "Takes a name and a password, or a session's token.",
+        "page": "For the console: needs its header field.", "console": "Takes the console's cookie."}  # fmt: skip
 # Only this very style sheet, and nothing else from anywhere.
 _POLICY = f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -175,31 +196,33 @@ def _section(operation: Operation) -> str:
 
 
 @cache
-def page() -> str:
+def page(console: bool = True) -> str:
     """The document as a page that needs nothing but itself: no script, no other host."""
-    described = document()
+    described, operations = document(console), _served(console)
     links = "".join(
         f'<li><a href="#{each.id}"><code>{each.method} {escape(each.path)}</code></a> {_prose(each.summary)}</li>'
-        for each in OPERATIONS
+        for each in operations
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Echo Room: API</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><h1>Echo Room</h1>"
         f'<p>{_prose(described["info"]["description"])} For programs: <a href="/openapi.json">OpenAPI</a>.</p>'
-        f"<ul>{links}</ul>{''.join(_section(each) for each in OPERATIONS)}</body></html>\n"
+        f"<ul>{links}</ul>{''.join(_section(each) for each in operations)}</body></html>\n"
     )
 
 
 @openapi.get("/openapi.json")
 def openapi_json() -> Response:
     """The OpenAPI document."""
-    return Response(json.dumps(document()), content_type="application/json")
+    return Response(json.dumps(document(guard.settings().console)), content_type="application/json")
 
 
 @openapi.get("/docs")
 def docs() -> Response:
     """The document as a page."""
     return Response(
-        page(), content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY}
+        page(guard.settings().console),
+        content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": _POLICY},
     )

@@ -16,7 +16,7 @@ COMMON = ("bad-request", "request-timeout", "content-too-large", "uri-too-long",
           "header-too-large", "internal-error", "overloaded")  # fmt: skip
 _BODY = ("invalid-json", "invalid-utf-8", "duplicate-member", "unsupported-media-type", "invalid-member")
 _CREDENTIAL = ("unauthorized", "store-unavailable")
-_SESSION = _CREDENTIAL
+_SESSION = (*_CREDENTIAL, "forbidden")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Operation:
     """One method of one route.
 
     `who`: anyone, token (in the header, or in another way that OpenAPI cannot say), header (token in the header
-    only), session, or password (a session will do as well). `body` and the values of `answers` (status:
+    only), session, password (a session will do as well), or console (the session in the cookie, if there is one). `body` and the values of `answers` (status:
     description, schema) name schemas; `problems` name kinds.
     """
 
@@ -39,10 +39,13 @@ class Operation:
     body_optional: bool = False
     description: str = ""
     links: dict[str, str] = field(default_factory=dict)  # name: the operation that takes the answer's id
+    page: bool = False  # 200 may be an HTML page as well
 
 
 OPERATIONS = (
-    Operation("GET", "/", "welcome", "The welcome message", "anyone", {200: ("The welcome", "Welcome")}),
+    Operation("GET", "/", "welcome", "The welcome message; for browsers, the console", "anyone",
+              {200: ("The welcome, or a page", "Welcome"), 304: ("The page that `If-None-Match` names", "")},
+              page=True, description="Which of the two is for the `Accept` field to say."),
     Operation("GET", "/hello", "hello", "The same", "anyone", {200: ("The welcome", "Welcome")}),
     Operation("POST", "/echo", "echo", "The string that was sent, exactly", "token",
               {200: ("The string", "Echo")}, (*_BODY, *_CREDENTIAL), "EchoRequest",
@@ -82,6 +85,16 @@ OPERATIONS = (
               description="The other one goes on working for the overlap."),
     Operation("DELETE", "/tokens/{id}", "revokeToken", "Revoke a token", "session",
               {204: ("It is revoked; servers notice within a minute", "")}, (*_SESSION, "not-found")),
+    Operation("GET", "/console/session", "consoleSession", "Who is logged in on the console", "console",
+              {200: ("The session in the cookie; without one, `account` is null", "ConsoleSession")},
+              ("forbidden", "store-unavailable")),
+    Operation("POST", "/console/session", "consoleLogIn", "Log in on the console", "page",
+              {201: ("A new session, in a cookie", "ConsoleSession")},
+              (*_BODY, "forbidden", "invalid-credentials", "too-many-attempts", "store-unavailable"), "LogIn"),
+    Operation("DELETE", "/console/session", "consoleLogOut", "Log out on the console", "console",
+              {204: ("There is no session now", "")}, ("forbidden", "store-unavailable")),
+    Operation("GET", "/console/status", "consoleStatus", "How the task that answers is doing", "anyone",
+              {200: ("Its state, and how fast it answered in the last minute", "Status")}),
     Operation("GET", "/healthz", "healthz", "Alive", "anyone", {200: ("Alive", "Health")}),
     Operation("GET", "/readyz", "readyz", "Ready for traffic", "anyone", {200: ("Ready", "Readiness")},
               ("not-ready",)),
@@ -106,6 +119,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 _TEXT: Schema = {"type": "string"}
+_MS: Schema = {"type": ["number", "null"], "minimum": 0}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _DAY: Schema = {"type": "string", "format": "date"}
 _NAME: Schema = {
@@ -156,6 +170,14 @@ SCHEMAS: dict[str, Schema] = {
     "Session": _object(_SESSION_MEMBERS),
     "NewSession": _object(
         {**_SESSION_MEMBERS, "token": {"type": "string", "pattern": "^echos_[0-9A-Za-z]{38}$"}}),
+    "ConsoleSession": _object(
+        {name: schema for name, schema in _SESSION_MEMBERS.items() if name != "id"}
+        | {"account": {"type": ["string", "null"]}}, optional=("expires_at", "ends_at")),
+    "Status": _object({
+        "ready": {"type": "boolean"}, "detail": {**_or_null(_TEXT), "description": "why it is not ready"},
+        "environment": _TEXT, "version": _TEXT, "sign_up": {"enum": ["open", "invite", "closed"]},
+        "latency": _object({"seconds": {"type": "number", "minimum": 0}, "p50_ms": _MS, "p99_ms": _MS}),
+    }),
     "TokenRequest": _object(
         {"name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
          "expires_in_days": {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_DAYS}},
