@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from app.http import Request
 from app.problems import Problem
-from app.recent import SAMPLE_SECONDS, Recent
 from app.settings import Settings
 from app.telemetry.accesslog import FLUSH_SECONDS, AccessLog
 from app.telemetry.emf import Flusher
 from app.telemetry.metrics import UNMATCHED, Metrics
 from app.telemetry.output import Output, make_lock
+from app.telemetry.recent import SAMPLE_SECONDS, Recent
 
 if TYPE_CHECKING:
     from app.websocket import Session

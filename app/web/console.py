@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, jsonify
 
 from app.lifecycle import Lifecycle
 from app.problems import Problem
-from app.recent import Recent
 from app.store import Session
+from app.telemetry.recent import Recent
 from app.web import cookies, guard
 from app.web.accounts import LOG_IN, log_in_with
 from app.web.bodies import members

@@ -14,8 +14,8 @@ from html.parser import HTMLParser
 import pytest
 import requests
 
-from app.metrics import Metrics
-from app.recent import Recent
+from app.telemetry.metrics import Metrics
+from app.telemetry.recent import Recent
 from app.web.page import SCRIPTS, STATIC
 from tests.app.accounts import PASSWORD, answer_of, call, log_in, sign_up
 from tests.app.answers import assert_problem

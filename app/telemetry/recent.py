@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 SAMPLE_SECONDS = 5.0
 _SAMPLES = 12
