@@ -21,6 +21,10 @@ COMPOSE := docker compose --project-name echo-room --file docker/compose.yaml
 
 ##@ Operate an environment (ENV=local needs no AWS account)
 
+.PHONY: doctor
+doctor: $(RUN) ## Look whether everything is there that an environment needs         ENV= [JSON=1]
+	@$(STACK) doctor $(OPTIONS)
+
 .PHONY: create
 create: $(RUN) ## Build the image, make every stack, print the URL and a token       ENV= [RUNTIME=container|process]
 	@$(STACK) create $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')

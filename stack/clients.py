@@ -51,8 +51,9 @@ class Cloud:
             return {}
         return {"AWS_ACCESS_KEY_ID": _DUMMY, "AWS_SECRET_ACCESS_KEY": _DUMMY}
 
-    def client(self, service: str, **config: Any) -> Any:
-        """Make a client; `config` are botocore Config values that replace the usual ones."""
+    @property
+    def session(self) -> boto3.Session:
+        """Whose credentials and which region every client has."""
         if self._session is None:
             static = self.credentials
             self._session = boto3.Session(
@@ -60,17 +61,27 @@ class Cloud:
                 aws_secret_access_key=static.get("AWS_SECRET_ACCESS_KEY"),
                 region_name=self.environment.region,
             )
+        return self._session
+
+    @property
+    def partition(self) -> str:
+        """The region's partition (aws, aws-cn, aws-us-gov), by the form of its name if it is a new one."""
+        return self.session.get_partition_for_region(self.environment.region)
+
+    def client(self, service: str, **config: Any) -> Any:
+        """Make a client; `config` are botocore Config values that replace the usual ones."""
         usual: dict[str, Any] = {
             "retries": {"mode": "standard", "total_max_attempts": 8},
             "connect_timeout": 10,
             "read_timeout": 60,
             "user_agent_extra": "echo-room-stack",
         }
-        return self._session.client(
+        return self.session.client(
             service, endpoint_url=self.url or None, config=Config(**{**usual, **config})
         )
 
-    def _cached(self, service: str) -> Any:
+    def cached(self, service: str) -> Any:
+        """The client of a service that has no property of its own here."""
         if service not in self._clients:
             self._clients[service] = self.client(service)
         return self._clients[service]
@@ -78,37 +89,37 @@ class Cloud:
     @property
     def cloudformation(self) -> CloudFormationClient:
         """CloudFormation."""
-        return self._cached("cloudformation")  # type: ignore[no-any-return]
+        return self.cached("cloudformation")  # type: ignore[no-any-return]
 
     @property
     def cloudwatch(self) -> CloudWatchClient:
         """CloudWatch."""
-        return self._cached("cloudwatch")  # type: ignore[no-any-return]
+        return self.cached("cloudwatch")  # type: ignore[no-any-return]
 
     @property
     def ecr(self) -> ECRClient:
         """Elastic Container Registry."""
-        return self._cached("ecr")  # type: ignore[no-any-return]
+        return self.cached("ecr")  # type: ignore[no-any-return]
 
     @property
     def ecs(self) -> ECSClient:
         """Elastic Container Service."""
-        return self._cached("ecs")  # type: ignore[no-any-return]
+        return self.cached("ecs")  # type: ignore[no-any-return]
 
     @property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """Elastic Load Balancing."""
-        return self._cached("elbv2")  # type: ignore[no-any-return]
+        return self.cached("elbv2")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> CloudWatchLogsClient:
         """CloudWatch Logs."""
-        return self._cached("logs")  # type: ignore[no-any-return]
+        return self.cached("logs")  # type: ignore[no-any-return]
 
     @property
     def sts(self) -> STSClient:
         """Security Token Service."""
-        return self._cached("sts")  # type: ignore[no-any-return]
+        return self.cached("sts")  # type: ignore[no-any-return]
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a command that has to reach the same API (the token command)."""

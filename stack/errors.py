@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from botocore.exceptions import (
@@ -11,11 +12,13 @@ from botocore.exceptions import (
     ConnectionError,  # noqa: A004 (botocore's own name)
     CredentialRetrievalError,
     HTTPClientError,
+    InvalidRegionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
     SSOError,
+    UnknownRegionError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -37,20 +40,25 @@ _BAD_CREDENTIALS = {
     "RequestExpired",
 }
 _THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# Every service's spelling of "you may not".
+DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# "An account has so many", in services' own words.
+_QUOTA = re.compile(r"LimitExceeded|QuotaExceeded|TooMany(?!Requests)|AddressLimit|VpcLimit")
 
 
 class ToolError(Exception):
     """Something the operator has to know.
 
-    `message` says what was wrong and where, `hint` what to do next, `code` is the exit code.
+    `message` says what was wrong and where, `hint` what to do next, `code` is the exit code. `doctor` is true
+    where `make doctor` tells more: of account, machine or network.
     """
 
-    def __init__(self, message: str, hint: str = "", code: int = FAILED) -> None:
+    def __init__(self, message: str, hint: str = "", code: int = FAILED, *, doctor: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code
+        self.doctor = doctor
 
 
 def usage(message: str, hint: str = "") -> ToolError:
@@ -78,11 +86,14 @@ def explain(error: BotoCoreError | ClientError | ResponseParserError, where: str
         return ToolError(
             f"No usable AWS credentials for {where}: {error}",
             "Log in (`aws sso login`), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            doctor=True,
         )
     if isinstance(error, ProfileNotFound):
-        return ToolError(str(error), "Set AWS_PROFILE to a profile of ~/.aws/config, or unset it.")
-    if isinstance(error, NoRegionError):
-        return ToolError("No AWS region is set.", "Give the environment file a `region`.")
+        return ToolError(
+            str(error), "Set AWS_PROFILE to a profile of ~/.aws/config, or unset it.", doctor=True
+        )
+    if isinstance(error, (NoRegionError, InvalidRegionError, UnknownRegionError)):
+        return ToolError(str(error), "Correct `region` in the environment file.", doctor=True)
     if isinstance(error, ResponseParserError):
         return ToolError(
             f"What answers at {where} is not AWS or an endpoint like it.",
@@ -90,7 +101,9 @@ def explain(error: BotoCoreError | ClientError | ResponseParserError, where: str
         )
     if isinstance(error, (ConnectionError, HTTPClientError)):
         return ToolError(
-            f"Nothing answers at {where}: {error}", "Check the network, the region and AWS_ENDPOINT_URL."
+            f"Nothing answers at {where}: {error}",
+            "Check the network, the region and AWS_ENDPOINT_URL.",
+            doctor=True,
         )
     return ToolError(f"{where}: {error}")
 
@@ -103,15 +116,19 @@ def _explain_answer(error: ClientError, where: str) -> ToolError:
         return ToolError(
             f"AWS refuses the credentials ({operation}: {code}): {message}",
             "They are expired or wrong: log in again (`aws sso login`), or check AWS_PROFILE.",
+            doctor=True,
         )
-    if code in _DENIED:
+    if code in DENIED:
         return ToolError(
             f"These credentials may not call {operation}: {message}",
             "Use a role that may, or have the permission added.",
+            doctor=True,
         )
     if code in _THROTTLED:
         return ToolError(
             f"{where} throttles {operation}, even after retries: {message}",
             "Wait a minute and run the same command again; it continues where it stopped.",
         )
-    return ToolError(f"{operation} failed at {where}: {message} ({code})")
+    # The API tells neither by a code of its own.
+    known = "service linked role" in message.lower().replace("-", " ") or _QUOTA.search(code)
+    return ToolError(f"{operation} failed at {where}: {message} ({code})", doctor=bool(known))

@@ -39,7 +39,7 @@ def run(cloud: Cloud, terminal: Terminal, task: str, command: str) -> int:
         )
     if not command and cloud.environment.container.image:
         raise usage("It is not said what to run.", "Give it with CMD= (or --command).")
-    _check_plugin()
+    plugin_version()
     service, chosen = _choose(cloud, task)
     if not service.execute_command:
         raise refused(
@@ -55,7 +55,8 @@ def run(cloud: Cloud, terminal: Terminal, task: str, command: str) -> int:
     return _session(cloud, service, answer)
 
 
-def _check_plugin() -> None:
+def plugin_version() -> str:
+    """Return the installed plugin's version; raise a refused ToolError for none, or one that is unsafe."""
     if shutil.which(PLUGIN) is None:
         raise refused(f"{PLUGIN} is not installed; sessions into tasks go through it.", f"See {_INSTALL}")
     said = subprocess.run([PLUGIN, "--version"], capture_output=True, text=True, check=False).stdout.strip()
@@ -65,6 +66,7 @@ def _check_plugin() -> None:
             "argument, which everybody on this machine can read.",
             f"Install one that is newer than {'.'.join(map(str, _TOO_OLD))}: {_INSTALL}",
         )
+    return said
 
 
 def _choose(cloud: Cloud, task: str) -> tuple[Service, str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 _NO_LINKED_ROLE = (
     "The account has no service-linked role for ECS yet (its first use makes it, too late for this stack). "
-    "Make it once: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"
+    "Make it once: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com; "
+    "make doctor ENV={env} looks for the others"
 )
 _NO_ROUTE = (
     "Tasks cannot reach ECR: their subnets need a way out or interface endpoints for ecr.api and ecr.dkr "
@@ -33,7 +34,8 @@ _UNREADABLE = (
     "has to let the execution role decrypt."
 )
 _QUOTA = (
-    "A quota of the account is used up. See which, and ask for more: Service Quotas in the console, or "
+    "A quota of the account is used up. Which one, and how to ask for more: make doctor ENV={env}, or "
+    "Service Quotas in the console, or "
     "aws service-quotas list-service-quotas --service-code <service>"
 )
 _NO_ADDRESSES = (

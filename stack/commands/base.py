@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,12 +36,9 @@ class _Tool(click.Group):
         try:
             ctx.exit(super().invoke(ctx) or OK)
         except ToolError as error:
-            terminal.error(error.message, error.hint)
-            ctx.exit(error.code)
+            _say(ctx, terminal, error)
         except (BotoCoreError, ClientError, ResponseParserError) as error:
-            found = explain(error, ctx.meta.get("where", "AWS"))
-            terminal.error(found.message, found.hint)
-            ctx.exit(found.code)
+            _say(ctx, terminal, explain(error, ctx.meta.get("where", "AWS")))
         except click.Abort:
             terminal.say("Nothing was done.")
             ctx.exit(INTERRUPTED)
@@ -50,6 +47,14 @@ class _Tool(click.Group):
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             ctx.exit(FAILED)
+
+
+def _say(ctx: click.Context, terminal: Terminal, error: ToolError) -> NoReturn:
+    """End the command with an error."""
+    terminal.error(error.message, error.hint)
+    if error.doctor and (env := ctx.meta.get("env")):
+        terminal.say(f"  What else may be missing: make doctor ENV={env}")
+    ctx.exit(error.code)
 
 
 @click.group(cls=_Tool, epilog=_EXITS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,7 +92,7 @@ def command(name: str, words: str) -> Callable[[Callable[..., int]], click.Comma
                 known = ", ".join(environment.available(root)) or "none"
                 raise usage("No environment is given.", f"Give one with ENV= (or --env): {known}")
             cloud = Cloud(environment.load(root, env))
-            ctx.meta["where"] = cloud.where
+            ctx.meta["env"], ctx.meta["where"] = env, cloud.where
             return function(cloud, Terminal(), **options)
 
         option = click.option("--env", metavar="ENV", help="A file of cloudformation/environments/.")

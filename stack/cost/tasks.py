@@ -26,7 +26,7 @@ def service(context: Context, name: str, properties: Mapping[str, Any]) -> Found
     if definition is None:
         yield context.not_priced(name, "its task definition is in another stack")
         return
-    strategy = _strategy(properties)
+    strategy = capacity(properties)
     if not all(str(one["CapacityProvider"]).startswith("FARGATE") for one in strategy):
         yield context.not_priced(name, "its tasks do not run on Fargate")
         return
@@ -38,10 +38,10 @@ def service(context: Context, name: str, properties: Mapping[str, Any]) -> Found
         properties.get("NetworkConfiguration", {}).get("AwsvpcConfiguration", {}).get("AssignPublicIp")
         == "ENABLED"
     )
-    yield from _tasks(context, name, definition, _spread(fewest, strategy), public, traffic=False)
+    yield from _tasks(context, name, definition, spread(fewest, strategy), public, traffic=False)
     if context.usage.tasks > fewest:
-        all_of_them = _spread(context.usage.tasks, strategy)
-        usual = _spread(fewest, strategy)
+        all_of_them = spread(context.usage.tasks, strategy)
+        usual = spread(fewest, strategy)
         more = {provider: count - usual.get(provider, 0) for provider, count in all_of_them.items()}
         yield from _tasks(context, name, definition, more, public, traffic=True)
     if context.own_image and context.usage.custom_metrics:
@@ -58,7 +58,8 @@ def _definition(context: Context, properties: Mapping[str, Any]) -> Mapping[str,
     return definitions[named.pop()] if named else None
 
 
-def _strategy(properties: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def capacity(properties: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The capacity provider strategy of a service; its launch type as one, where it has none."""
     given: list[Mapping[str, Any]] = properties.get("CapacityProviderStrategy", [])
     return given or [{"CapacityProvider": properties.get("LaunchType", "EC2"), "Weight": 1}]
 
@@ -85,7 +86,7 @@ def _day(context: Context, name: str, properties: Mapping[str, Any]) -> tuple[_D
     return [(end - hour, least) for (hour, least), end in zip(changes, ends, strict=True)], unknown
 
 
-def _spread(count: float, strategy: list[Mapping[str, Any]]) -> dict[str, float]:
+def spread(count: float, strategy: list[Mapping[str, Any]]) -> dict[str, float]:
     """Spread tasks over capacity providers: bases first, then by weight, as ECS does."""
     found: dict[str, float] = {}
     left = count

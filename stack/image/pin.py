@@ -66,6 +66,7 @@ def choose(cloud: Cloud, runtime: Runtime, terminal: Terminal) -> Literal["conta
         f"The Docker engine {works} ({found.detail}), and {environment.name} needs a container image.",
         "Start Docker (or set DOCKER_HOST) and run the same command again."
         + (" Or leave RUNTIME out: the local cloud also runs processes." if processes else ""),
+        doctor=True,
     )
 
 

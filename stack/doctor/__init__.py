@@ -1,0 +1,1 @@
+"""`doctor`: what a first run needs, looked at before anything is made. Nothing here writes."""
