@@ -7,7 +7,7 @@ import ssl
 import time
 from datetime import UTC, datetime
 
-from stack import access, address, changesets, endpoint, protection, stack_policies, stacks, verdict
+from stack import access, address, causes, changesets, endpoint, protection, stack_policies, stacks, verdict
 from stack.address import Address
 from stack.clients import Cloud
 from stack.cost import show
@@ -159,7 +159,7 @@ def remove_leftover(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -
     follower = Follower(cloud, terminal, cloud.environment.templates[name], stack)
     outcome = follower.follow("Deleting", lambda: stacks.delete(cloud, stack))
     if outcome.status != "DELETE_COMPLETE":
-        cause = verdict.first_cause(outcome.events)
+        cause = causes.first(outcome.events)
         why = f": {cause.logical_id}: {cause.reason}" if cause else ""
         raise ToolError(f"{stack.name} could not be deleted, it is {outcome.status}{why}")
 

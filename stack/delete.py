@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stack import endpoint, protection, stacks, verdict
+from stack import causes, endpoint, protection, stacks
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
 from stack.progress import Follower
@@ -86,7 +86,7 @@ def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[s
 
     outcome = follower.follow("Deleting", start)
     if outcome.status != "DELETE_COMPLETE":
-        cause = verdict.first_cause(outcome.events)
+        cause = causes.first(outcome.events)
         why = f": {cause.logical_id} ({cause.type}): {cause.reason}" if cause else ""
         raise ToolError(
             f"{stack.name} ended {outcome.status}{why}",

@@ -93,20 +93,19 @@ _CRASHED = re.compile("Essential container in task exited", re.IGNORECASE)
 
 
 def find(verdict: Mapping[str, Any]) -> list[str]:
-    """Return what to do, most telling first; an empty list where the cause is no well-known one.
+    """Return what to do about the first cause, one thing; an empty list where it is no well-known one.
 
     A task that could not start is never healthy: what the balancer says counts only where tasks say nothing.
     """
     told = list(_of_tasks(verdict))
-    found = _all(told)
-    if not found and any(_CRASHED.search(text) for text in told):
-        found = [_CRASH]
-    found = found or _all([*verdict["unhealthy_targets"].values(), *verdict["service_events"]])
-    return [hint.format(env=verdict["environment"]) for hint in dict.fromkeys(found)]
+    crashed = _CRASH if any(_CRASHED.search(text) for text in told) else ""
+    balancer = [*verdict["unhealthy_targets"].values(), *verdict["service_events"]]
+    found = _first(told) or crashed or _first(balancer)
+    return [found.format(env=verdict["environment"])] if found else []
 
 
-def _all(texts: Iterable[str]) -> list[str]:
-    return [hint for text in texts if (hint := _of(text))]
+def _first(texts: Iterable[str]) -> str:
+    return next(filter(None, map(_of, texts)), "")
 
 
 def _of(text: str) -> str:

@@ -64,7 +64,7 @@ class Line:
         """Return the line for people (time, task, level or status, message) and its style."""
         kind, words = _read(self.fields, self.text)
         clock = self.time.strftime("%H:%M:%S.%f")[:-3]
-        return f"{clock}  {self.task[:_SHORT_ID]}  {kind:<7}  {_printable(words)}", _style(kind)
+        return f"{clock}  {self.task[:_SHORT_ID]}  {kind:<7}  {printable(words)}", _style(kind)
 
 
 def _read(fields: Mapping[str, Any] | None, text: str) -> tuple[str, str]:
@@ -99,6 +99,6 @@ def _style(kind: str) -> str:
     return "yellow" if kind == "WARNING" or (kind.isdigit() and int(kind) >= _CLIENT_ERROR) else ""
 
 
-def _printable(text: str) -> str:
-    """What clients wrote must not steer the terminal; tabs and line ends (of stack traces) may stay."""
+def printable(text: str) -> str:
+    """Return what clients wrote so that it does not steer the terminal; tabs and line ends may stay."""
     return "".join(one if one.isprintable() or one in "\t\n" else repr(one)[1:-1] for one in text)

@@ -13,10 +13,11 @@ from rich.status import Status
 
 from stack import verdict
 from stack.clients import Cloud
+from stack.collector import Collector
 from stack.durations import WHOLE, Durations
 from stack.durations import in_words as left_in_words
 from stack.errors import INTERRUPTED, ToolError
-from stack.evidence import Collector, Evidence
+from stack.evidence import Evidence
 from stack.stacks import Stack
 from stack.templates import Template, in_words
 from stack.terminal import Terminal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
 
 _STACK = "AWS::CloudFormation::Stack"
-# How often ECS, the balancer and the logs are asked, in seconds.
+# How often ECS, the balancer and the logs are asked, in seconds; while tasks are deployed, at every turn.
 _LOOK_EVERY = 2.0
 # After how many silent seconds a log gets a line that says what is waited for.
 _HEARTBEAT = 20.0
@@ -82,7 +83,7 @@ class Follower:
         self._since = begun[0]["Timestamp"] if begun else None
         self._collector = Collector(cloud, stack.id, since=self._since)
         if not running:
-            self._collector.remember_stopped()
+            self._collector.remember()
         # When each resource under way began, and the whole, on this machine's clock.
         self._begun: dict[str, float] = {}
         # What is under way: words by logical id.
@@ -115,7 +116,8 @@ class Follower:
                     ended = self._ended(fresh)
                     # At once after a failure: the rollback that follows erases what is to be seen.
                     failed = any(event.get("ResourceStatus", "").endswith("_FAILED") for event in fresh)
-                    if time.monotonic() - last_look > _LOOK_EVERY or ended or failed:
+                    deploying = not self._services.isdisjoint(self._busy)
+                    if time.monotonic() - last_look > _LOOK_EVERY or deploying or ended or failed:
                         self._collector.look()
                         last_look = time.monotonic()
                     if ended:

@@ -7,55 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import hints, stacks
+from stack import causes, hints, stacks
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import ToolError
-from stack.evidence import Evidence
+from stack.evidence import Evidence, StoppedTask
+from stack.loglines import printable
 from stack.terminal import Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
 
-_STACK = "AWS::CloudFormation::Stack"
-# What CloudFormation says about resources it gave up because another one had failed.
-_GIVEN_UP = ("resource creation cancelled", "resource update cancelled", "resource creation canceled")
-
-
-@dataclass(frozen=True)
-class Cause:
-    """The first thing that failed."""
-
-    logical_id: str
-    type: str
-    status: str
-    reason: str
-
-
-def first_cause(events: Iterable[StackEventTypeDef]) -> Cause | None:
-    """Find the earliest failure that is no consequence of another; `events` in the order they happened."""
-    failures = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
-    own = [
-        event
-        for event in failures
-        if event.get("ResourceType") != _STACK
-        and not event.get("ResourceStatusReason", "").lower().startswith(_GIVEN_UP)
-    ]
-    chosen = (own or failures)[:1]
-    if not chosen:
-        return None
-    event = chosen[0]
-    return Cause(
-        logical_id=event.get("LogicalResourceId", ""),
-        type=event.get("ResourceType", ""),
-        status=event["ResourceStatus"],
-        reason=event.get("ResourceStatusReason", "") or "no reason given",
-    )
+# How much of it is printed; all of it is in the kept file.
+_SHOWN_LINES = 10
+_SHOWN_EVENTS = 8
 
 
 def make(
@@ -68,24 +37,28 @@ def make(
     reason: str = "",
 ) -> dict[str, Any]:
     """Put a verdict together as plain data. `operation` is "create" or "update", `reason` the stack's own."""
-    cause = first_cause(events)
-    what = environment.templates[stack].resources.get(cause.logical_id) if cause else None
-    if cause and cause.type != _STACK:
-        name = f"{cause.logical_id} ({what.description})" if what else cause.logical_id
-        sentence = f"{name} of {environment.stack_name(stack)} failed: {cause.reason}"
-    else:
+    evidence = evidence or Evidence()
+    cause = causes.first(events)
+    name = environment.stack_name(stack)
+    if cause is None or causes.of_stack(cause):
         said = cause.reason if cause else reason or "CloudFormation gives no reason"
-        sentence = f"{environment.stack_name(stack)} failed: {said}"
+        sentence = f"{name} failed: {said}"
+    else:
+        what = environment.templates[stack].resources.get(cause.logical_id)
+        which = f"{cause.logical_id} ({what.description})" if what else cause.logical_id
+        sentence = f"{which} of {name} failed: {causes.root(cause, evidence)}"
     found = {
         "operation": operation,
         "environment": environment.name,
-        "stack": environment.stack_name(stack),
+        "stack": name,
         "status": status,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cause": sentence,
         "logical_id": cause.logical_id if cause else None,
         "resource_type": cause.type if cause else None,
-        **(evidence or Evidence()).as_dict(),
+        "reason": cause.reason if cause else reason,
+        "chain": causes.chain(cause, evidence, name, status, reason),
+        **evidence.as_dict(),
     }
     return {**found, "hints": hints.find(found)}
 
@@ -143,25 +116,40 @@ def of_last_operation(events: Sequence[StackEventTypeDef], stack_id: str) -> lis
 
 
 def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
-    """Print a verdict: the cause first, then what ECS, the balancer and the log said."""
+    """Print a verdict: the cause and what to do first, then what ECS, the balancer and the log said."""
     out = terminal.result
     out(f"{verdict['operation'].capitalize()} failed, {verdict['stack']} is {verdict['status']}:")
-    out(f"  {verdict['cause']}")
-    for task in verdict["stopped_tasks"]:
-        out(f"Task {task['id']} ({task['task_definition']}) stopped: {task['reason'] or 'no reason given'}")
-        for container in task["containers"]:
-            code = "unknown" if container["exit_code"] is None else container["exit_code"]
-            out(f"  container {container['name']}, exit code {code} {container['reason']}".rstrip())
-        for line in task["log"]:
-            out(f"    | {line}")
-    for target, words in verdict["unhealthy_targets"].items():
-        out(f"Target {target} was unhealthy: {words}")
-    if verdict["service_events"]:
-        out("What the ECS service said:")
-        for message in verdict["service_events"][-8:]:
-            out(f"  {message}")
-    for gap in verdict["gaps"]:
-        out(f"({gap})")
-    # Not in verdicts that were kept before there were hints.
+    out(f"  {printable(verdict['cause'])}", "bold")
+    # Not in verdicts that were kept before there were hints; nor are the steps.
     for hint in verdict.get("hints", []):
         out(f"What to do: {hint}")
+    for number, step in enumerate(verdict.get("chain", []), 1):
+        if number == 1:
+            out("How it came to that:")
+        out(f"  {number}. {printable(step)}")
+    _show_tasks(terminal, [StoppedTask(**task) for task in verdict["stopped_tasks"]])
+    for target, words in verdict["unhealthy_targets"].items():
+        out(f"Target {target} was unhealthy: {words}")
+    if verdict.get("alarms"):
+        out(f"In ALARM meanwhile: {', '.join(verdict['alarms'])}")
+    if verdict["service_events"]:
+        out("What the ECS service said:")
+        for message in verdict["service_events"][-_SHOWN_EVENTS:]:
+            out(f"  {causes.short(message)}")
+    for gap in verdict["gaps"]:
+        out(f"({gap})")
+
+
+def _show_tasks(terminal: Terminal, tasks: Sequence[StoppedTask]) -> None:
+    """Print those that tell why, tasks that ended alike once; the others only where there is nothing else."""
+    out = terminal.result
+    for alike in causes.together([task for task in tasks if task.tells] or tasks):
+        # The log of one may have been lost.
+        task = max(alike, key=lambda one: bool(one.log))
+        more = f", and {len(alike) - 1} more like it," if len(alike) > 1 else ""
+        out(f"Task {task.id} ({task.task_definition}){more} stopped: {task.reason or 'no reason given'}")
+        for container in task.containers:
+            code = "none" if container["exit_code"] is None else container["exit_code"]
+            out(f"  container {container['name']}, exit code {code} {container['reason']}".rstrip())
+        for line in task.log[-_SHOWN_LINES:]:
+            out(f"    | {printable(line)}")

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stack import environment, evidence, progress, tasks
+from stack import collector, environment, progress, tasks
 from stack.clients import Cloud
 from stack.progress import Follower
 from stack.stacks import Stack
@@ -106,7 +106,7 @@ def test_a_wait_says_for_what(cloud, monkeypatch, capsys):
 )
 def test_a_deployment_says_how_far_it_is(new, old, said):
     newest = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", **new}
-    found = evidence._doing([newest, {"status": "ACTIVE", "runningCount": old, "desiredCount": 2}])
+    found = collector._doing([newest, {"status": "ACTIVE", "runningCount": old, "desiredCount": 2}])
     assert found.startswith(said)
     assert bool(found) is bool(said)
 

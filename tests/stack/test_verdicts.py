@@ -7,9 +7,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stack import environment, verdict
+from stack import causes, environment, verdict
 from stack.clients import Cloud
-from stack.evidence import Collector, Evidence, StoppedTask
+from stack.collector import Collector
+from stack.evidence import Evidence, StoppedTask
 
 
 def event(logical_id: str, status: str, reason: str = "", kind: str = "AWS::ECS::Service") -> Any:
@@ -29,13 +30,13 @@ def test_the_first_failure_that_is_no_consequence_is_the_cause():
         event("Later", "CREATE_FAILED", "something else"),
         event("stack", "ROLLBACK_IN_PROGRESS", "failed", "AWS::CloudFormation::Stack"),
     ]
-    found = verdict.first_cause(events)
+    found = causes.first(events)
     assert found is not None
     assert (found.logical_id, found.reason) == ("Service", "circuit breaker was triggered")
 
 
 def test_no_failure_no_cause():
-    assert verdict.first_cause([event("Group", "CREATE_COMPLETE")]) is None
+    assert causes.first([event("Group", "CREATE_COMPLETE")]) is None
 
 
 def test_a_verdict_is_kept_and_read_back(project):
@@ -51,7 +52,14 @@ def test_a_verdict_is_kept_and_read_back(project):
     made = verdict.make(
         loaded, "service", "create", "ROLLBACK_COMPLETE", [event("Running", "CREATE_FAILED", "no")], evidence
     )
-    assert made["cause"] == f"Running (What runs) of {project.stack('service')} failed: no"
+    assert made["cause"] == (
+        f"Running (What runs) of {project.stack('service')} failed: "
+        "its container echo ended by itself with exit code 3: boom"
+    )
+    assert made["chain"][-2:] == [
+        "Running became CREATE_FAILED: no",
+        f"{project.stack('service')} became ROLLBACK_COMPLETE",
+    ]
     verdict.keep(loaded, made)
     assert verdict.kept(loaded, "create") == made
     shown = project.do("last-create-failure")

@@ -10,7 +10,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stack import environment, evidence, progress, verdict, watch
+from stack import collector as collecting
+from stack import environment, progress, verdict, watch
 from stack.clients import Cloud
 from stack.durations import WHOLE, Durations, in_words
 from stack.errors import INTERRUPTED, REFUSED, ToolError
@@ -306,7 +307,7 @@ def test_a_deployment_is_told_with_all_that_decides_on_it(cloud):
             stub.add_response(operation, answer)
         stub.activate()
         stubs.append(stub)
-    collector = evidence.Collector(cloud, "id", since=START)
+    collector = collecting.Collector(cloud, "id", since=START)
     collector.look()
     assert collector.evidence.gaps == []
     assert collector.doing == (
