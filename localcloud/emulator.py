@@ -83,7 +83,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
         "_create_egress_only_igw", "_create_flow_logs", "_create_nat_gateway", "_delete_egress_only_igw",
         "_delete_flow_logs", "_delete_nat_gateway", "_egress_igws", "_flow_logs", "_nat_gateways",
-        "_release_address", "_revoke_sg_egress", "_revoke_sg_ingress", "_route_tables",
+        "_network_interfaces", "_release_address", "_revoke_sg_egress", "_revoke_sg_ingress", "_route_tables",
         "_security_groups", "_subnet_fields_xml", "_subnets", "_vpc_endpoints", "_vpc_fields_xml",
         "_vpcs",
     ),
@@ -121,7 +121,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.dynamodb": ("_tables", "_update_continuous_backups", "_update_table", "_update_ttl"),
     "services.s3": ("_buckets", "_put_object"),
     "services.secretsmanager": ("_secrets",),
-    "services.iam": ("_create_oidc_provider", "_delete_oidc_provider", "_oidc_providers", "_roles"),
+    "services.iam": (
+        "_create_oidc_provider", "_delete_oidc_provider", "_oidc_providers", "_policies", "_roles",
+    ),
     "services.waf": (
         "_associate_web_acl", "_associations", "_create_ip_set", "_delete_ip_set",
         "_disassociate_web_acl", "handle_request", "_ip_sets", "_resolve_local_waf_resource_arn",

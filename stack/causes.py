@@ -23,7 +23,6 @@ _ENVELOPES = (
 )
 # The line of a log that most likely says why.
 _TELLING = re.compile(r"error|exception|fatal|denied|cannot|can't|failed|no such|not found", re.IGNORECASE)
-_UNHEALTHY = re.compile(r"\(reason (.*)\)\.?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def root(cause: Cause, evidence: Evidence) -> str:
     if cause.type != _SERVICE:
         return said
     if "alarm detected" in said.lower():
-        return f"{said}: {', '.join(evidence.alarms)}" if evidence.alarms else said
+        return f"{said.rstrip('.')}: {', '.join(evidence.alarms)}" if evidence.alarms else said
     telling = _telling(evidence.tasks)
     return _of_task(telling[0], evidence) if telling else _of_events(evidence.service_events) or said
 
@@ -118,8 +117,8 @@ def _telling(tasks: Sequence[StoppedTask]) -> list[StoppedTask]:
 
 def _of_task(task: StoppedTask, evidence: Evidence) -> str:
     if "ELB health checks" in task.reason:
-        seen = next(iter(evidence.targets.values()), "") or _of_events(evidence.service_events)
-        return f"its tasks never passed the load balancer's health check: {seen or task.reason}"
+        seen = next(iter(evidence.targets.values()), task.reason)
+        return f"its tasks never passed the load balancer's health check: {seen}"
     if "container health checks" in task.reason:
         return "its tasks failed the container's own health command (HealthCommand)"
     if task.code == "TaskFailedToStart":
@@ -140,10 +139,6 @@ def _last_words(log: Sequence[str]) -> str:
 
 
 def _of_events(events: Sequence[str]) -> str:
-    """Why ECS says that tasks were unhealthy or could not be placed, "" where it does not."""
-    for event in events:
-        if "is unhealthy in" in event and (found := _UNHEALTHY.search(event)):
-            return found[1]
-        if "unable to place" in event:
-            return short(event)
-    return ""
+    """Why ECS says that tasks could not be placed, or targets were unhealthy; "" where it does not."""
+    said = (short(event) for event in events if "unable to place" in event or "is unhealthy in" in event)
+    return next(said, "")

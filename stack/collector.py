@@ -6,6 +6,7 @@ go of it already: ECS knows tasks for a while after they stopped.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ _METRICS = '"CloudWatchMetrics"'
 _MAX_TASKS = 10
 # DescribeTasks and DescribeAlarms take that many.
 _AT_ONCE = 100
+_UNHEALTHY = re.compile(
+    r"\(port (?P<port>\d+)\) is unhealthy in .* due to \(reason (?P<reason>.*)\)", re.DOTALL
+)
 # What AWS answers about something that the rollback has deleted already.
 _GONE = {
     "ClusterNotFoundException",
@@ -45,9 +49,10 @@ class Collector:
         self._cloud = cloud
         self._stack_id = stack_id
         # What was there before the operation began says nothing about it: tasks that had stopped, events that
-        # had been told, and tasks that an earlier deployment started.
+        # had been told, and tasks that an earlier deployment started. By its time too, as a cluster that was
+        # made anew under the same name knows the tasks of the one before.
         self._old: set[str] = set()
-        self._since = since
+        self.since = since
         self._resources: dict[str, Resource] = {}
         self.evidence = Evidence()
         # How far the service's deployment is, in words; "" where there is no service or nothing is under way.
@@ -107,7 +112,7 @@ class Collector:
         for first in range(0, len(arns), _AT_ONCE):
             some = arns[first : first + _AT_ONCE]
             for task in self._cloud.ecs.describe_tasks(cluster=cluster, tasks=some)["tasks"]:
-                if not self._since or task.get("stoppedAt", self._since) >= self._since:
+                if not self._before(task.get("stoppedAt")):
                     self._note_task(task)
 
     def _stopped(self, cluster: str) -> list[str]:
@@ -163,11 +168,18 @@ class Collector:
             for message in [*messages, *failed]:
                 if message not in self.evidence.service_events:
                     self.evidence.service_events.append(message)
+                    self._note_unhealthy(message)
         return doing
 
+    def _note_unhealthy(self, message: str) -> None:
+        """Note what an event says of a target that may be gone before anybody looks at it."""
+        found = _UNHEALTHY.search(message)
+        if found and not any(target.endswith(f":{found['port']}") for target in self.evidence.targets):
+            self.evidence.targets[f"on port {found['port']}"] = found["reason"]
+
     def _before(self, moment: datetime | None) -> bool:
-        """Say whether something happened before the operation began, where that was before this tool."""
-        return bool(self._since and moment and moment < self._since)
+        """Say whether something happened before the operation began. ECS's times may be whole seconds."""
+        return bool(self.since and moment and moment < self.since.replace(microsecond=0))
 
     def _note_task(self, task: Any) -> None:
         key = _id(task["taskArn"])
@@ -221,6 +233,7 @@ class Collector:
             if state.get("State") == "unhealthy":
                 target = f"{one['Target']['Id']}:{one['Target'].get('Port', '')}"
                 words = state.get("Description") or state.get("Reason") or "unhealthy"
+                self.evidence.targets.pop(f"on port {one['Target'].get('Port', '')}", None)
                 self.evidence.targets[target] = words
         return Counter(one["TargetHealth"].get("State", "") for one in health["TargetHealthDescriptions"])
 

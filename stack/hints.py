@@ -51,12 +51,26 @@ _WRONG_PATH = (
 _WRONG_PORT = (
     "Nothing answers the health check. ContainerPort in [parameters.service] has to be the port that the "
     "container "
-    "listens on, on all addresses (0.0.0.0), within GraceSeconds; its log is above."
+    "listens on, on all addresses (0.0.0.0), within GraceSeconds; its log is below."
 )
 _NO_MEMORY = "The container was killed for want of memory: raise Memory in [parameters.service]."
 _CRASH = (
-    "The container ends by itself: its exit code and last lines are above. "
+    "The container ends by itself: its exit code and last lines are below. "
     "To try it here: make serve, make compose-up."
+)
+
+_NO_POLICY = (
+    "A policy that a role is to have does not exist in this account: correct its ARN "
+    "(PermissionsBoundaryArn in the environment file is one), or make it first."
+)
+_NOT_ALLOWED = (
+    "Whoever makes the resources lacks a right: role of the environment file where it has one, otherwise "
+    "your own credentials. The message names the action."
+)
+_BOUNDS = "MinTasks may not be above MaxTasks in [parameters.service]."
+_ALARM = (
+    "The new version ran and did badly: see what it wrote while the alarm was on (make logs ENV={env} "
+    "SINCE=1h), then correct it."
 )
 
 # The first line that matches wins, as a text may fit a wider one too.
@@ -80,6 +94,10 @@ _KNOWN = [
         r"|maximum number of|You've reached the limit",
         _QUOTA,
     ),
+    (r"does not exist or is not attachable", _NO_POLICY),
+    (r"is not authorized to perform|AccessDenied(Exception)?\b|UnauthorizedOperation", _NOT_ALLOWED),
+    (r"Maximum capacity cannot be less than minimum capacity", _BOUNDS),
+    (r"alarm detected", _ALARM),
     (r"OutOfMemoryError|OutOfMemory: ", _NO_MEMORY),
     (r"Health checks failed with these codes", _WRONG_PATH),
     (

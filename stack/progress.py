@@ -111,6 +111,8 @@ class Follower:
                 while True:
                     fresh = self._fresh()
                     events += fresh
+                    if events and not self._collector.since:
+                        self._collector.since = events[0]["Timestamp"]
                     for event in fresh:
                         self._report(event, started)
                     ended = self._ended(fresh)

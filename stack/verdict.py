@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # How much of it is printed; all of it is in the kept file.
 _SHOWN_LINES = 10
 _SHOWN_EVENTS = 8
+# Of a failure of anything else, tasks and their service only tell that they went on working.
+_SERVICE = "AWS::ECS::Service"
 
 
 def make(
@@ -127,6 +129,14 @@ def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
         if number == 1:
             out("How it came to that:")
         out(f"  {number}. {printable(step)}")
+    if verdict.get("resource_type") in (_SERVICE, None):
+        _show_service(terminal, verdict)
+    for gap in verdict["gaps"]:
+        out(f"({gap})")
+
+
+def _show_service(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
+    out = terminal.result
     _show_tasks(terminal, [StoppedTask(**task) for task in verdict["stopped_tasks"]])
     for target, words in verdict["unhealthy_targets"].items():
         out(f"Target {target} was unhealthy: {words}")
@@ -136,8 +146,6 @@ def show(terminal: Terminal, verdict: Mapping[str, Any]) -> None:
         out("What the ECS service said:")
         for message in verdict["service_events"][-_SHOWN_EVENTS:]:
             out(f"  {causes.short(message)}")
-    for gap in verdict["gaps"]:
-        out(f"({gap})")
 
 
 def _show_tasks(terminal: Terminal, tasks: Sequence[StoppedTask]) -> None:

@@ -14,6 +14,9 @@ from localcloud.ecs.records import Record
 
 log = logging.getLogger("localcloud.ecs")
 
+#: What Fargate says of a container that used more memory than its task has.
+_OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+
 
 class DockerContainer:
     """One container of a task."""
@@ -26,6 +29,7 @@ class DockerContainer:
         self._container: Any = None
         self._volumes: list[str] = []
         self.runtime_id = ""
+        self.reason = ""
         self._ended = asyncio.Event()
 
     async def start(
@@ -172,7 +176,12 @@ class DockerContainer:
     async def wait(self) -> int:
         """Its exit code, when it ends."""
         try:
-            return await self._wait()
+            code = await self._wait()
+            with suppress(EngineError):
+                await self._engine.call(self._container.reload, "inspect")
+                if self._container.attrs["State"].get("OOMKilled"):
+                    self.reason = _OUT_OF_MEMORY
+            return code
         finally:
             self._ended.set()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from localcloud import balancer, emulator
-from localcloud.ecs import health, metadata, platforms
+from localcloud.ecs import addresses, health, metadata, platforms
 from localcloud.ecs.containers import DockerContainer
 from localcloud.ecs.definitions import (
     StartError,
@@ -44,6 +44,8 @@ class Container(Protocol):
     """A started container, whatever runs it."""
 
     runtime_id: str
+    #: Why it ended, where that is more than its exit code.
+    reason: str
 
     async def wait(self) -> int:
         """Its exit code, when it ends."""
@@ -125,6 +127,8 @@ class Life:
 
     async def _start(self) -> None:
         task, definitions = self.task, self.definition["containerDefinitions"]
+        with self._scope():
+            addresses.take(task)
         move(task, "PENDING", pullStartedAt=now())
         check_volumes(self.definition)
         architecture = platforms.of_definition(self.definition)
@@ -219,9 +223,11 @@ class Life:
                 if told in done:
                     return
                 for ended in done:
-                    definition, shown, _ = self.containers[self.waits[ended]]  # type: ignore[index]
+                    definition, shown, container = self.containers[self.waits[ended]]  # type: ignore[index]
                     # No code, no knowledge: as after SIGKILL.
                     shown.update(lastStatus="STOPPED", exitCode=137 if ended.exception() else ended.result())
+                    if container.reason:
+                        shown["reason"] = container.reason
                     if definition.get("essential", True):
                         self.tasks.stop(
                             self.task, "Essential container in task exited", "EssentialContainerExited"

@@ -55,6 +55,7 @@ class ProcessContainer:
     def __init__(self, name: str, image: Image, root: Path, record: Path) -> None:
         self.name = name
         self.runtime_id = record.stem
+        self.reason = ""
         self._image = image
         self._root = root
         self._record = record

@@ -74,6 +74,18 @@ def _check_role(properties: Properties) -> None:
     _check_size("the policies in a role", policies, _INLINE_POLICIES)
 
 
+def _check_attached(properties: Properties) -> None:
+    """Refuse policies of this account that are not there; which ones AWS itself has is not known here."""
+    boundary = properties.get("PermissionsBoundary")
+    named = [("Policy", arn) for arn in properties.get("ManagedPolicyArns") or []]
+    for kind, arn in [*named, *([("Scope ARN:", boundary)] if boundary else [])]:
+        if ":iam::aws:" not in arn and arn not in _iam()._policies:
+            raise ValueError(
+                f'Resource handler returned message: "{kind} {arn} does not exist or is not attachable. '
+                '(Service: Iam, Status Code: 404)" (HandlerErrorCode: NotFound)'
+            )
+
+
 def _create_policy(logical_id: str, properties: Properties, stack_name: str) -> Made:
     _check_size("PolicySize", [properties["PolicyDocument"]], _MANAGED_POLICY)
     made: Made = _cfn()._iam_managed_policy_create(logical_id, properties, stack_name)
@@ -93,11 +105,13 @@ def _bounded(made: Made, properties: Properties) -> Made:
 
 def _create_role(logical_id: str, properties: Properties, stack_name: str) -> Made:
     _check_role(properties)
+    _check_attached(properties)
     return _bounded(_cfn()._iam_role_create(logical_id, properties, stack_name), properties)
 
 
 def _update_role(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
     _check_role(new)
+    _check_attached(new)
     named = {"RoleName": physical_id}
     made = _cfn()._iam_role_update(physical_id, {**old, **named}, {**new, **named}, stack_name)
     return _bounded(made, new)

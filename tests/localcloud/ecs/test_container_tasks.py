@@ -224,6 +224,16 @@ def test_limits_that_the_engine_cannot_give_are_left_to_it(cloud: LocalCloud, im
     assert "runs with the engine's own limits" in cloud.log()
 
 
+def test_a_container_that_needs_more_memory_than_it_may_have_says_so(cloud: LocalCloud, image: str) -> None:
+    container = {"entryPoint": ["python3", "-c", "bytearray(1 << 29)"], "memory": 64}
+    described = cloud.run_task(cloud.task_definition(image, container=container))
+    stopped = until(lambda: (t := described())["lastStatus"] == "STOPPED" and t, 60)
+    assert stopped["stoppedReason"] == "Essential container in task exited"
+    assert [(c["exitCode"], c["reason"]) for c in stopped["containers"]] == [
+        (137, "OutOfMemoryError: Container killed due to memory usage")
+    ]
+
+
 def test_an_image_of_another_architecture_is_refused(cloud: LocalCloud, image: str) -> None:
     asked, words = ("ARM64", "arm64") if CPU == "X86_64" else ("X86_64", "amd64")
     definition = cloud.task_definition(image, more={"runtimePlatform": {"cpuArchitecture": asked}})
