@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from pathlib import Path
 
 _LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -33,3 +34,16 @@ def fingerprint(root: Path) -> str:
         digest.update(content)
     digest.update(os.environ.get("BASE_IMAGE", "").encode())
     return digest.hexdigest()[:16]
+
+
+def dirty(root: Path) -> bool:
+    """Say whether what goes into an image differs from the commit that is checked out.
+
+    Outside of a Git checkout nothing is known, and so nothing is said.
+    """
+    words = ["git", "-C", str(root), "status", "--porcelain", "--", "app", "docker"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0 and bool(done.stdout.strip())

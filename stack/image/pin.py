@@ -96,7 +96,8 @@ def architecture(environment: Environment) -> str:
 
 
 def _tag(root: Path, kind: str) -> str:
-    return f"{inputs.fingerprint(root)}-{kind}"
+    """The same content has the same tag, which also says when no commit holds that content."""
+    return f"{inputs.fingerprint(root)}-{kind}" + ("-dirty" if inputs.dirty(root) else "")
 
 
 def _build(root: Path, tag: str, architecture: str, terminal: Terminal) -> str:

@@ -29,6 +29,34 @@ def test_the_fingerprint_follows_what_goes_in_and_nothing_else(project, monkeypa
     assert inputs.fingerprint(project.root) not in (first, second)
 
 
+def git(project, *words):
+    done = subprocess.run(
+        ["git", "-C", project.root, "-c", "user.name=t", "-c", "user.email=t@example.com", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_a_tag_says_when_no_commit_holds_what_is_built(project):
+    assert not pin._tag(project.root, "amd64").endswith("-dirty"), "no checkout, nothing known"
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "all")
+    clean = pin._tag(project.root, "amd64")
+    assert clean == f"{inputs.fingerprint(project.root)}-amd64"
+    (project.root / "README").write_text("no part of an image")
+    assert pin._tag(project.root, "amd64") == clean
+    (project.root / "app" / "main.py").write_text("print('other')\n")
+    changed = pin._tag(project.root, "amd64")
+    assert changed == f"{inputs.fingerprint(project.root)}-amd64-dirty" == pin._tag(project.root, "amd64")
+    git(project, "checkout", "-q", "app")
+    assert pin._tag(project.root, "amd64") == clean
+    (project.root / "app" / "new.py").write_text("")
+    assert pin._tag(project.root, "amd64").endswith("-dirty"), "a file that is not in Git yet"
+
+
 def test_the_last_stage_of_the_dockerfile_is_the_images_configuration(project):
     found = dockerfile.read(project.root / "docker" / "Dockerfile", "v1").as_oci()
     assert found == {

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+
+from stack import deployed, environment, tasks
+from stack.clients import Cloud
+from stack.deployed import Deployed
+from tests.stack.running import ARN, NOW, stubbed
 
 
 def releases(project: Any) -> list[dict[str, Any]]:
@@ -15,7 +23,10 @@ def releases(project: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def twice(created: Any) -> Any:
-    """An environment that runs its second image."""
+    """An environment that runs its second image, which was pushed in another second than the first."""
+    begun = int(time.time())
+    while int(time.time()) == begun:
+        time.sleep(0.05)
     (created.root / "app" / "main.py").write_text("print('another')\n")
     assert created.do("change", "--name", "code", "--runtime", "process").exit_code == 0
     assert created.do("approve", "--name", "code").exit_code == 0
@@ -60,3 +71,102 @@ def test_without_an_environment_there_are_no_releases(project):
     done = project.do("releases")
     assert done.exit_code == 3, done.output
     assert "has no image repository yet" in done.stderr
+
+
+def deployments(monkeypatch: Any, history: dict[str, int]) -> None:
+    """Have ECS remember that the images with these digests were deployed, so many minutes ago."""
+    found = [Deployed(f"repo@{digest}", NOW - timedelta(minutes=age)) for digest, age in history.items()]
+    monkeypatch.setattr(deployed, "history", lambda *_: sorted(found, key=lambda one: one.finished)[::-1])
+
+
+@pytest.fixture
+def thrice(twice: Any) -> Any:
+    """A third image, pushed and not deployed."""
+    (twice.root / "app" / "main.py").write_text("print('a third')\n")
+    assert twice.do("push", "--runtime", "process").exit_code == 0
+    return twice
+
+
+def in_order(thrice: Any) -> list[str]:
+    """Digests of the third, the second and the first image; the last two may be of the same second."""
+    found = releases(thrice)
+    (second,) = [one["digest"] for one in found if one["runs_in"]]
+    first = found[-1]["digest"]
+    (third,) = {one["digest"] for one in found} - {first, second}
+    return [third, second, first]
+
+
+def test_rollback_takes_what_was_deployed_before_and_not_what_was_pushed_before(thrice, monkeypatch):
+    third, second, first = in_order(thrice)
+    # The third one was deployed first; what runs was pushed after the first and before it.
+    deployments(monkeypatch, {second: 1, third: 5, first: 60})
+    shown = {one["digest"]: one["deployed"] for one in releases(thrice)}
+    assert datetime.fromisoformat(shown[third]) == NOW - timedelta(minutes=5)
+    done = thrice.do("rollback", "--name", "back")
+    assert done.exit_code == 0, done.output
+    assert f"({third}), deployed {(NOW - timedelta(minutes=5)).isoformat()}" in done.stderr
+    assert "whether it ever ran is not known" not in done.stderr
+
+
+def test_an_image_that_is_gone_from_the_repository_is_passed_over(thrice, monkeypatch):
+    _, second, first = in_order(thrice)
+    deployments(monkeypatch, {second: 1, "sha256:expired": 5, first: 60})
+    assert f"({first}), deployed" in thrice.do("rollback").stderr
+
+
+def test_without_a_history_it_is_what_was_pushed_before_and_that_is_said(twice):
+    (first,) = [one["digest"] for one in releases(twice) if not one["runs_in"]]
+    done = twice.do("rollback")
+    assert done.exit_code == 0, done.output
+    assert f"({first}), pushed " in done.stderr
+    assert "whether it ever ran is not known" in done.stderr
+
+
+def test_a_history_that_may_not_be_read_is_named_and_the_rest_shown(twice, monkeypatch):
+    def refuse(*_: Any) -> list[Deployed]:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListServiceDeployments")
+
+    monkeypatch.setattr(deployed, "history", refuse)
+    done = twice.do("releases")
+    assert done.exit_code == 0, done.output
+    assert "what was deployed before is not known: These credentials may not call" in done.stderr
+
+
+def test_the_history_is_read_in_pages_and_only_what_succeeded_counts(project, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    cloud = Cloud(environment.load(project.root, project.env))
+    service = tasks.Service("s", "c", "", False, 1, 1, 0, "COMPLETED", None, ())
+
+    def revision(number: int) -> str:
+        return f"{ARN}service-revision/c/s/{number}"
+
+    def brief(number: int) -> dict[str, Any]:
+        moment = NOW + timedelta(hours=number)
+        return {
+            "targetServiceRevisionArn": revision(number),
+            "createdAt": moment,
+            "finishedAt": moment + timedelta(minutes=5),
+            "status": "SUCCESSFUL",
+        }
+
+    wanted = {"cluster": "c", "service": "s", "status": ["SUCCESSFUL"]}
+    with stubbed(cloud, "ecs") as ecs:
+        first = {"serviceDeployments": [brief(number) for number in range(24, 10, -1)], "nextToken": "2"}
+        ecs.add_response("list_service_deployments", first, wanted)
+        rest = {"serviceDeployments": [brief(number) for number in range(10, 0, -1)]}
+        ecs.add_response("list_service_deployments", rest, {**wanted, "nextToken": "2"})
+        for numbers in (range(1, 21), range(21, 25)):
+            revisions = [
+                {
+                    "serviceRevisionArn": revision(number),
+                    "containerImages": [{"containerName": "service", "image": f"repo@sha256:{number}"}],
+                }
+                for number in numbers
+            ]
+            asked = {"serviceRevisionArns": [revision(number) for number in numbers]}
+            ecs.add_response("describe_service_revisions", {"serviceRevisions": revisions}, asked)
+        found = deployed.history(cloud, [service])
+        ecs.assert_no_pending_responses()
+    assert [one.image for one in found] == [f"repo@sha256:{number}" for number in range(24, 0, -1)]
+    assert found[0].finished == NOW + timedelta(hours=24, minutes=5)
