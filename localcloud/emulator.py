@@ -34,6 +34,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "core.persistence": ("PERSIST_STATE", "STATE_DIR", "_json_default", "_state_format_version"),
     "core.hypercorn_compat": ("install",),
+    "core.arn": ("parse_arn",),
     "core.router": ("extract_region",),
     "core.responses": (
         "get_account_id", "get_region", "now_iso", "new_uuid", "AccountRegionScopedDict", "request_scope",
@@ -78,7 +79,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_record_history", "_rule_ref_name", "_store_datum", "_ts_iso", "_xml",
         "cloudformation_put_metric_alarm", "cloudformation_set_metric_alarm_tags", "record_metric",
     ),
-    "services.eventbridge": ("_cron_next_fire", "_parse_cron_fields"),
+    "services.eventbridge": (
+        "_archive_event", "_cron_next_fire", "_delete_rule", "_disable_rule", "_dispatch_event",
+        "_dispatch_to_event_bus", "_dispatch_to_sqs", "_enable_rule", "_event_bus_name_from_ref",
+        "_events_log_list", "_invoke_target", "_now_ts", "_parse_cron_fields", "_pattern_event_view",
+        "_put_rule", "_put_targets", "_render_input_template", "_rule_key", "_rules", "_tag_resource",
+        "_targets", "error_response_json",
+    ),
     "services.ec2": (
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
         "_create_egress_only_igw", "_create_flow_logs", "_create_nat_gateway", "_delete_egress_only_igw",

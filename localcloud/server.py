@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import alerts, certificates, emulator, health, logs, registry, scaling, speed, stacks
+from localcloud import alerts, certificates, emulator, events, health, logs, registry, scaling, speed, stacks
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store, suppression
@@ -127,7 +127,7 @@ def beside() -> tuple[Any, ...]:
     from localcloud import balancer, ecs
     from localcloud.metrics import control as metrics
 
-    return (alerts, balancer, metrics, ecs, scaling, health)
+    return (alerts, balancer, metrics, ecs, scaling, health, events)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.ecs import alarms, history
+from localcloud.ecs import alarms, announce, history
 from localcloud.ecs.records import Record, event, now
 
 #: What of a service belongs to its revision: a rollback brings all of it back.
@@ -100,6 +100,7 @@ def begin(service: Record, deployment: Record) -> None:
     )
     history.begun(service, deployment)
     enter(service, deployment, "RECONCILE_SERVICE")
+    announce.deployment(service, deployment, "SERVICE_DEPLOYMENT_IN_PROGRESS")
 
 
 def enter(service: Record, deployment: Record, stage: str) -> None:
@@ -164,7 +165,9 @@ def finish(service: Record, deployment: Record) -> None:
     for name in ("_rollback_of", "_from"):
         deployment.pop(name, None)
     event(service, f"(deployment {deployment['id']}) deployment completed.")
+    announce.deployment(service, deployment, "SERVICE_DEPLOYMENT_COMPLETED")
     event(service, "has reached a steady state.")
+    announce.action(service, "SERVICE_STEADY_STATE")
 
 
 def why(task: Record) -> str:
@@ -184,6 +187,7 @@ def fail(service: Record, failed: Record, cause: Cause, rollback: bool) -> Recor
         _failure=cause.summary,
     )
     event(service, f"(deployment {failed['id']}) deployment failed: {cause.event}")
+    announce.deployment(service, failed, "SERVICE_DEPLOYMENT_FAILED")
     previous = service.get("_last_completed")
     if not rollback:
         _note(service, failed, status="STOPPED", statusReason=cause.status, finished=True)
@@ -213,6 +217,7 @@ def fail(service: Record, failed: Record, cause: Cause, rollback: bool) -> Recor
     service["taskDefinition"] = back["taskDefinition"]
     history.rolling_back(service, failed, back, cause.status)
     enter(service, back, "SCALE_UP")
+    announce.deployment(service, back, "SERVICE_DEPLOYMENT_IN_PROGRESS")
     return back
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 
-from localcloud.ecs import alarms, deployments
+from localcloud.ecs import alarms, announce, deployments
 from localcloud.ecs.records import Record, ecs, event, now
 from localcloud.ecs.serving import healthy
 
+#: After so many failures in a row, and each time after as many more, a service is said to be impaired.
+_IMPAIRED = 3
 #: Pause before the next start after failures in a row, in seconds for each of them, and at most.
 _BACKOFF, BACKOFF_MOST = 0.5, 10.0
 
@@ -64,6 +66,8 @@ class Failures:
         failures = wanted["failedTasks"] = wanted["failedTasks"] + 1
         wanted["updatedAt"] = now()
         self.pause(wanted, min(_BACKOFF * failures, BACKOFF_MOST))
+        if failures % _IMPAIRED == 0:
+            announce.action(service, "SERVICE_TASK_START_IMPAIRED")
         why = deployments.why(task)
         wanted["_reasons"] = [why, *wanted.get("_reasons", [])][:20]
         identity = task["taskArn"].rsplit("/", 1)[1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from localcloud import balancer, emulator
 from localcloud.ecs import addresses, health, metadata, platforms
+from localcloud.ecs.announce import move
 from localcloud.ecs.containers import DockerContainer
 from localcloud.ecs.definitions import (
     StartError,
@@ -24,7 +25,7 @@ from localcloud.ecs.engine import Engine, EngineError
 from localcloud.ecs.images import CannotPullError, look_up, unpack
 from localcloud.ecs.logs import LogStream
 from localcloud.ecs.processes import ProcessContainer, free_address
-from localcloud.ecs.records import Record, move, now
+from localcloud.ecs.records import Record, now
 
 if TYPE_CHECKING:
     from localcloud.ecs.tasks import Tasks

@@ -116,13 +116,6 @@ def new_task(
     return record
 
 
-def move(task: Record, status: str, **members: Any) -> None:
-    """Put a task into its next status; every change counts its version up."""
-    task["lastStatus"] = status
-    task["version"] = int(task.get("version") or 1) + 1
-    task.update(members)
-
-
 def event(service: Record, text: str) -> None:
     """Add a service event, newest first, unless it repeats the last one."""
     message = f"(service {service['serviceName']}) {text}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud import emulator
 from localcloud.balancer.weights import NoForwardError
-from localcloud.ecs import capacity, deployments, history, strategies
+from localcloud.ecs import announce, capacity, deployments, history, strategies
 from localcloud.ecs.deployments import primary
 from localcloud.ecs.failures import BACKOFF_MOST, Failures
 from localcloud.ecs.records import Record, ecs, event, new_task, subnets
@@ -165,6 +165,7 @@ class Scheduler:
         if task["_targets"]:
             event(service, "has begun draining connections on 1 tasks.")
         event(service, f"has stopped 1 running tasks: (task {identity}).")
+        announce.action(service, "TASKS_STOPPED")
 
     # --- what is shown --------------------------------------------------------------------------------------
 
@@ -226,7 +227,9 @@ class _Start:
             return
         definition = ecs()._task_defs.get(ecs()._resolve_td_key(deployment["taskDefinition"]))
         if definition is None:
-            event(service, f"cannot start tasks: there is no task definition {deployment['taskDefinition']}.")
+            why = f"there is no task definition {deployment['taskDefinition']}."
+            event(service, f"cannot start tasks: {why}")
+            announce.action(service, "SERVICE_TASK_CONFIGURATION_FAILURE", why)
             failures.pause(deployment, BACKOFF_MOST)
             return
         for _ in range(count):

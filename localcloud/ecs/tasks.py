@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from localcloud.ecs import announce
 from localcloud.ecs.life import Life
 from localcloud.ecs.records import Record, now
 
@@ -35,6 +36,7 @@ class Tasks:
     def launch(self, task: Record, definition: Record, account: str, region: str) -> None:
         """Start a task whose record was just stored."""
         arn = task["taskArn"]
+        announce.task(task)
         self._stopping[arn] = asyncio.Event()
         running = asyncio.get_running_loop().create_task(Life(self, task, definition, account, region).run())
         self._running[arn] = running
@@ -53,6 +55,7 @@ class Tasks:
             return
         task.update(desiredStatus="STOPPED", stoppedReason=reason, stopCode=code, stoppingAt=now())
         task["version"] = int(task.get("version") or 1) + 1
+        announce.task(task)
         if event := self._stopping.get(task["taskArn"]):
             event.set()
         self.changed()

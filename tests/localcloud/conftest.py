@@ -25,13 +25,14 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "cloudformation"
 
-#: A service in one file: says its version, is ready at once, and leaves when told to; BREAK makes it exit.
+#: A service in one file: says its version, is ready at once, and leaves when told to; BREAK makes it exit,
+#: with SAYS as its last words.
 SERVICE = """
 import http.server, os, signal, sys
 if "healthcheck" in sys.argv:
     sys.exit(0)
 if os.environ.get("BREAK"):
-    sys.exit("broken on purpose")
+    sys.exit(os.environ.get("SAYS", "broken on purpose"))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = os.environ.get("VERSION", "?").encode()
@@ -177,6 +178,15 @@ def _digest(content: bytes) -> str:
 def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One cloud for every test that only adds stacks of its own to it."""
     found = Cloud(tmp_path_factory.mktemp("shared") / "state")
+    found.run("up")
+    yield found
+    found.run("down")
+
+
+@pytest.fixture(scope="session")
+def quick_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """One in which a minute takes a second, for tests that only add things of their own names to it."""
+    found = Cloud(tmp_path_factory.mktemp("quick") / "state", speed=60)
     found.run("up")
     yield found
     found.run("down")

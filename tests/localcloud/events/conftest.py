@@ -1,23 +1,14 @@
-"""One local cloud in which a minute takes a second, for the tests of this folder and its neighbours."""
+"""Queues that show what arrived somewhere."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.localcloud.conftest import Cloud
-
-
-@pytest.fixture(scope="session")
-def quick_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud for tests that add only things of their own names to it."""
-    found = Cloud(tmp_path_factory.mktemp("quick") / "state", speed=60)
-    found.run("up")
-    yield found
-    found.run("down")
 
 
 @pytest.fixture

@@ -1,3 +1,0 @@
-from tests.localcloud.events.conftest import quick_cloud
-
-__all__ = ["quick_cloud"]
