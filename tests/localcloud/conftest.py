@@ -100,7 +100,7 @@ class Cloud:
     def deploy(self, stack: str, template: Any, kind: str = "CREATE", **options: Any) -> dict[str, Any]:
         return self.execute(self.change_set(stack, template, kind, **options))
 
-    def at_rest(self, stack: str, timeout: float = 60) -> dict[str, Any]:
+    def at_rest(self, stack: str, timeout: float = 180) -> dict[str, Any]:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             found: dict[str, Any] = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][
@@ -209,7 +209,7 @@ def make_cloud(tmp_path: Path) -> Callable[..., Cloud]:
 def until() -> Callable[..., None]:
     """Waits until a condition holds."""
 
-    def wait(condition: Callable[[], Any], seconds: float = 20) -> None:
+    def wait(condition: Callable[[], Any], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not come true"
