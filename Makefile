@@ -58,6 +58,10 @@ delete: $(RUN) ## Delete every stack; names what is retained                    
 test: $(RUN) ## Test the deployed service from outside                               ENV=
 	@$(STACK) test $(OPTIONS)
 
+.PHONY: drill
+drill: $(RUN) ## Break things on purpose, see alarms and rollbacks, put them right    ENV= [DRILL=name,name] [REPORT=folder] [JSON=1]
+	@$(STACK) drill $(OPTIONS) $(foreach name,$(subst $(COMMA), ,$(DRILL)),--only '$(name)') $(if $(REPORT),--report '$(REPORT)')
+
 .PHONY: token
 token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
 	@$(STACK) token $(OPTIONS)

@@ -151,8 +151,10 @@ class Application:
 
     async def _answer(self, request: Request, path: str, receive: Receive) -> Response:
         """The route's answer. Raises Problem, and whatever a route fails with."""
-        if self.settings.faults and faults.HEADER in request.headers:
-            await faults.apply(request, self._gate)
+        if self.settings.faults:
+            fault = faults.asked_for(request, self.settings.release_fault)
+            if fault is not None:
+                await faults.apply(request, self._gate, fault)
         if path in ROUTES:
             request.route = path
         if path == "/echo":

@@ -2,7 +2,8 @@
 
 `X-Echo-Fault: delay=0.5, status=503` on any route, from a token holder: wait half a second, then answer 503.
 `crash` ends the worker that got the request, and another one takes its place; `crash=task` makes the whole
-service give up with exit code 3, as if its workers could not start.
+service give up with exit code 3, as if its workers could not start. `ECHO_RELEASE_FAULT` is a fault of the
+release itself: it is for every request with a token that does not ask for another.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ log = logging.getLogger("app.faults")
 HEADER = b"x-echo-fault"
 MOST_SECONDS = 60.0
 _CRASH_EXIT_CODE = 70
+_OF_RELEASE = {"errors": b"status=500", "slow": b"delay=2", "crash": b"crash"}
 
 
 def parse(value: bytes) -> dict[str, str]:
@@ -50,10 +52,16 @@ def _valid(name: str, argument: str) -> bool:
     return name == "crash" and argument in ("", "task")
 
 
-async def apply(request: Request, gate: Gate) -> None:
-    """Do what the header asks for; returns only if the route is to answer all the same. Raises Problem."""
+def asked_for(request: Request, release_fault: str) -> bytes | None:
+    """What a request asks for, or else runs into in this release; None for nothing."""
+    usual = _OF_RELEASE.get(release_fault) if b"authorization" in request.headers else None
+    return request.headers.get(HEADER, usual)
+
+
+async def apply(request: Request, gate: Gate, fault: bytes) -> None:
+    """Do what `fault` says; returns only if the route is to answer all the same. Raises Problem."""
     await gate.admit_bearer(request)
-    faults = parse(request.headers[HEADER])
+    faults = parse(fault)
     if "delay" in faults:
         await asyncio.sleep(float(faults["delay"]))
     if "crash" in faults:

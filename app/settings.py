@@ -139,6 +139,10 @@ SETTINGS: tuple[Setting, ...] = (
             "The environment the service runs in; `prod` for production. Metrics carry it."),
     Setting("ECHO_FAULTS", "off", values.switch, "`on` or `off`; never `on` when `ECHO_ENV` is `prod`",
             "Whether token holders may ask for delays, statuses and crashes; see the API's page."),
+    Setting("ECHO_RELEASE_FAULT", "none", values.choice("none", "errors", "slow", "crash"),
+            "`none`, `errors`, `slow` or `crash`; needs `ECHO_FAULTS=on`",
+            "What every request with a token runs into, as if this release were broken: status 500, a delay "
+            "of two seconds, the end of its worker. It shows that such a release is taken back."),
     Setting("ECHO_ACCESS_LOG", "on", values.switch, "`on` or `off`",
             "One JSON line per request on standard output."),
     Setting("ECHO_LOG_SAMPLE", "1", values.number(0, 1), "0 to 1",
@@ -204,6 +208,7 @@ class Settings:
     console: bool
     env: str
     faults: bool
+    release_fault: str
     access_log: bool
     log_sample: float
     metrics_seconds: float
@@ -246,6 +251,10 @@ def _contradictions(found: Mapping[str, Any]) -> list[str]:
     mistakes = []
     if found.get("faults") and found.get("env") == "prod":
         mistakes.append("ECHO_FAULTS='on': faults on demand are not for production; ECHO_ENV is 'prod'")
+    if found.get("release_fault", "none") != "none" and found.get("faults") is False:
+        mistakes.append(
+            f"ECHO_RELEASE_FAULT={found['release_fault']!r} would do nothing: ECHO_FAULTS is 'off'"
+        )
     tls = found.get("tls")
     for name in ("ECHO_TLS_CERTIFICATE", "ECHO_TLS_KEY"):
         path = found.get(name.removeprefix(PREFIX).lower())

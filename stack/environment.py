@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,14 @@ class TokenCommands:
 
 
 @dataclass(frozen=True)
+class Drills:
+    """Whether drills may break the environment, and by which `commands` (by key) what only it can."""
+
+    allowed: bool = False
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Environment:
     """A checked environment file with the templates it deploys, in deployment order.
 
@@ -69,6 +77,7 @@ class Environment:
     token: TokenCommands | None = None
     role: str = ""
     termination_protection: bool | None = None
+    drills: Drills = field(default_factory=Drills)
 
     def stack_name(self, stack: str) -> str:
         """Return CloudFormation's name of the stack made from `stack`.yaml."""
@@ -147,6 +156,7 @@ def load(root: Path, name: str) -> Environment:
         ),
         role=content.get("role", ""),
         termination_protection=content.get("termination_protection"),
+        drills=_drills(content.get("drills", {})),
     )
 
 
@@ -158,6 +168,11 @@ def _endpoint(root: Path, table: Mapping[str, Any]) -> Endpoint:
         table.get("process_images", False),
         root / table["ca"] if "ca" in table else None,
     )
+
+
+def _drills(table: Mapping[str, Any]) -> Drills:
+    commands = {key: tuple(value) for key, value in table.items() if key != "allowed"}
+    return Drills(table.get("allowed", False), commands)
 
 
 def _load_templates(

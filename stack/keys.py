@@ -21,11 +21,13 @@ TOP: Mapping[str, type] = {
     "container": dict,
     "parameters": dict,
     "tags": dict,
+    "drills": dict,
 }
 TABLES: Mapping[str, Mapping[str, type]] = {
     "endpoint": {"url": str, "start": list, "stop": list, "process_images": bool, "ca": str},
     "token": {"create": list, "list": list, "revoke": list, "environment": dict},
     "container": {"image": str, "environment": dict, "secrets": dict},
+    "drills": {"allowed": bool, "zone_outage": list, "store_outage": list, "end_outage": list},
 }
 _REQUIRED = {"": ("region", "stacks"), "endpoint": ("url",), "token": ("create",)}
 _IN_WORDS = {str: "a string", list: "a list of strings", bool: "true or false", dict: "a table"}
@@ -38,6 +40,9 @@ _COMMAND_WORDS = {
     "token.create": {"name"},
     "token.list": set(),
     "token.revoke": {"id"},
+    "drills.zone_outage": {"url", "zone", "seconds"},
+    "drills.store_outage": {"url", "seconds"},
+    "drills.end_outage": {"url"},
 }
 _READABLE = (
     r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[^:\s]+(:[^:\s]*){0,3}"

@@ -45,6 +45,29 @@ def test_delay_and_status(start_server: StartServer) -> None:
         assert_problem(answer_of(ask(server, wrong, token)), "bad-request")
 
 
+@pytest.mark.parametrize("release", ["errors", "slow", "crash"])
+def test_a_release_that_fails_is_healthy_and_fails_who_has_a_token(
+    start_server: StartServer, release: str
+) -> None:
+    server = start_server(ECHO_FAULTS="on", ECHO_RELEASE_FAULT=release)
+    token, _ = server.new_token()
+    assert ask(server, None, None, "/readyz").status_code == 200
+    assert ask(server, "delay=0", token).status_code == 200, "a fault that is asked for comes instead"
+    started = time.monotonic()
+    if release == "crash":
+        with pytest.raises(requests.ConnectionError):
+            ask(server, None, token)
+    else:
+        assert ask(server, None, token).status_code == {"errors": 500, "slow": 200}[release]
+        assert release == "errors" or time.monotonic() - started >= 2
+
+
+def test_a_release_that_is_to_fail_needs_faults_switched_on() -> None:
+    done = run_app("settings", ECHO_RELEASE_FAULT="errors")
+    assert done.returncode == 2
+    assert "ECHO_FAULTS is 'off'" in done.stderr
+
+
 def test_a_crash_ends_one_worker_and_the_service_goes_on(start_server: StartServer) -> None:
     server = start_server(ECHO_FAULTS="on")
     token, _ = server.new_token()

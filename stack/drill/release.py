@@ -1,0 +1,89 @@
+"""The drill of a release that is broken: its tasks are healthy and crash on each request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stack.drill.drill import Drill, NotSeenError
+from stack.drill.stage import Stage
+
+_MINUTES = 25.0
+# Where a version need not bake, alarms would come too late; for this deployment it has to.
+_BAKE_MINUTES = 5
+# What DescribeTaskDefinition says beside what RegisterTaskDefinition takes.
+_NOT_REGISTERED = (
+    "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt",
+    "registeredBy", "deregisteredAt",
+)  # fmt: skip
+
+
+def broken(stage: Stage) -> None:
+    """Deploy a revision that crashes on each request; the deployment's alarms have to take it back."""
+    service = stage.service()
+    ecs: Any = stage.cloud.ecs
+    (now,) = ecs.describe_services(cluster=service.cluster, services=[service.name])["services"]
+    good, usual = now["taskDefinition"], now["deploymentConfiguration"]
+    definition = ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]
+    copy = {key: value for key, value in definition.items() if key not in _NOT_REGISTERED}
+    copy["containerDefinitions"][0]["environment"] = [
+        *(
+            one
+            for one in copy["containerDefinitions"][0].get("environment", [])
+            if one["name"] not in ("ECHO_FAULTS", "ECHO_RELEASE_FAULT")
+        ),
+        {"name": "ECHO_FAULTS", "value": "on"},
+        {"name": "ECHO_RELEASE_FAULT", "value": "crash"},
+    ]
+    bad = ecs.register_task_definition(**copy)["taskDefinition"]["taskDefinitionArn"]
+    stage.restore.callback(ecs.deregister_task_definition, taskDefinition=bad)
+
+    def restore() -> None:
+        ecs.update_service(
+            cluster=service.cluster, service=service.name, taskDefinition=good, deploymentConfiguration=usual
+        )
+        stage.wait_for_service(_MINUTES)
+
+    stage.restore.callback(restore)
+    baking = {**usual, "bakeTimeInMinutes": max(_BAKE_MINUTES, usual.get("bakeTimeInMinutes", 0))}
+    with stage.sampled((("service", "ErrorsAlarm"),)), stage.traffic() as traffic:
+        ecs.update_service(
+            cluster=service.cluster, service=service.name, taskDefinition=bad, deploymentConfiguration=baking
+        )
+        stage.note("a release is deployed that is healthy, and crashes on each request")
+        stage.wait("its tasks run", lambda: _runs(stage, bad), _MINUTES)
+        stage.wait_for_alarm("service", "ErrorsAlarm", "ALARM", _MINUTES)
+        stage.wait("ECS goes back to the release before", lambda: _current(stage) == good, _MINUTES)
+        stage.wait("none of its tasks is left", lambda: not _runs(stage, bad), _MINUTES)
+        stage.wait_for_service(_MINUTES)
+    with stage.traffic() as after:
+        stage.wait_for_alarm("service", "ErrorsAlarm", "OK", _MINUTES)
+    stage.note(f"requests meanwhile: {traffic.summary()}")
+    if after.lost:
+        raise NotSeenError(f"requests still fail after it was taken back: {after.summary()}")
+
+
+def _current(stage: Stage) -> str:
+    """The task definition that the service is to have now."""
+    service = stage.service()
+    ecs: Any = stage.cloud.ecs
+    (now,) = ecs.describe_services(cluster=service.cluster, services=[service.name])["services"]
+    return str(now["taskDefinition"])
+
+
+def _runs(stage: Stage, definition: str) -> bool:
+    """Whether a task of this definition runs."""
+    service = stage.service()
+    ecs: Any = stage.cloud.ecs
+    arns = ecs.list_tasks(cluster=service.cluster, serviceName=service.name)["taskArns"]
+    found = ecs.describe_tasks(cluster=service.cluster, tasks=arns)["tasks"] if arns else []
+    return any(one["taskDefinitionArn"] == definition and one["lastStatus"] == "RUNNING" for one in found)
+
+
+DRILLS = (
+    Drill(
+        "bad-release",
+        "A release is deployed whose tasks are healthy and crash on each request.",
+        "The deployment's alarm stands while it bakes, and ECS goes back to the release before.",
+        broken,
+    ),
+)

@@ -1,0 +1,162 @@
+"""What a drill acts on and watches: the service, its alarms and its traffic; and what puts it right."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from stack import access, stacks, tasks
+from stack.access import Token
+from stack.address import Address
+from stack.clients import Cloud
+from stack.drill.drill import NotHereError, NotSeenError, Result, Seen
+from stack.drill.traffic import Traffic
+from stack.errors import ToolError
+from stack.terminal import Terminal
+
+# Requests a second: enough that a share of them is many, and few enough for a quarter of a vCPU.
+RATE = 40.0
+# How often tasks and alarms are looked at, in seconds, for the plots.
+_SAMPLE = 2.0
+
+
+class Stage:
+    """One drill's view of an environment; `restore` collects what puts things right, done last first."""
+
+    def __init__(
+        self, cloud: Cloud, terminal: Terminal, address: Address, token: str, result: Result
+    ) -> None:
+        self.cloud, self.address, self.token = cloud, address, token
+        self.restore = ExitStack()
+        self._terminal, self._result = terminal, result
+        self._begun = time.monotonic()
+        self._resources: dict[str, dict[str, str]] = {}
+
+    def resource(self, stack: str, logical_id: str) -> str:
+        """A resource's physical id. Raises NotHereError where the environment has no such one."""
+        if stack not in self._resources:
+            name = self.cloud.environment.stack_name(stack)
+            there = stacks.describe(self.cloud, name) if stack in self.cloud.environment.stacks else None
+            found = stacks.resources(self.cloud, there.id) if there else []
+            self._resources[stack] = {one.logical_id: one.physical_id for one in found}
+        if logical_id not in self._resources[stack]:
+            raise NotHereError(f"{self.cloud.environment.name} has no {logical_id} in a stack {stack}")
+        return self._resources[stack][logical_id]
+
+    def service(self) -> tasks.Service:
+        """The environment's ECS service as it is now."""
+        found = tasks.describe(self.cloud, stacks.describe_all(self.cloud))
+        if not found:
+            raise NotHereError(f"{self.cloud.environment.name} has no ECS service")
+        return found[0]
+
+    def alarm(self, stack: str, logical_id: str) -> str:
+        """An alarm's state: OK, ALARM or INSUFFICIENT_DATA."""
+        name = self.resource(stack, logical_id)
+        found = self.cloud.cloudwatch.describe_alarms(
+            AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        alarms: list[Any] = [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        if not alarms:
+            raise NotHereError(f"{name} is in the stack {stack}, and CloudWatch has no such alarm")
+        return str(alarms[0]["StateValue"])
+
+    def new_token(self) -> Token:
+        """Another token of its own, revoked when the drill is over."""
+        token = access.create(self.cloud, f"drill-{secrets.token_hex(4)}")
+        self.restore.callback(access.revoke, self.cloud, token.id)
+        return token
+
+    def note(self, what: str) -> None:
+        """Say and keep something that was seen, with the seconds since the drill began."""
+        after = time.monotonic() - self._begun
+        self._result.seen.append(Seen(round(after, 1), what))
+        self._terminal.say(f"  {after:6.1f} s  {what}")
+
+    def wait(self, what: str, there: Callable[[], bool], minutes: float) -> float:
+        """Wait until something is so, and note it; returns the seconds it took. Raises NotSeenError."""
+        begun = time.monotonic()
+        while not there():
+            if time.monotonic() - begun > minutes * 60:
+                raise NotSeenError(f"waited {minutes:g} minutes for this in vain: {what}")
+            time.sleep(self.cloud.pause)
+        self.note(what)
+        return time.monotonic() - begun
+
+    def wait_for_alarm(self, stack: str, logical_id: str, state: str, minutes: float) -> float:
+        """Wait until an alarm is in a state."""
+        return self.wait(f"{logical_id} is {state}", lambda: self.alarm(stack, logical_id) == state, minutes)
+
+    def wait_for_service(self, minutes: float = 15.0) -> float:
+        """Wait until every desired task runs, is healthy, and is the newest deployment's."""
+        return self.wait("all tasks run and are healthy", lambda: is_well(self.service()), minutes)
+
+    @contextmanager
+    def traffic(self, rate: float = RATE, *, fault: str = "", share: float = 1.0) -> Iterator[Traffic]:
+        """Requests in the background; their rate, failures and times become series of the result."""
+        with Traffic(self.address, self.token, rate, fault=fault, share=share) as traffic:
+            try:
+                yield traffic
+            finally:
+                self._keep(traffic)
+
+    @contextmanager
+    def sampled(self, alarms: tuple[tuple[str, str], ...]) -> Iterator[None]:
+        """Keep how many tasks run, and which of these alarms (as far as there are any) stand, as series."""
+        end = threading.Event()
+        there = tuple(one for one in alarms if self._has(*one))
+        thread = threading.Thread(target=self._sample, args=(there, end), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+
+    def _has(self, stack: str, logical_id: str) -> bool:
+        try:
+            self.resource(stack, logical_id)
+        except NotHereError:
+            return False
+        return True
+
+    def _sample(self, alarms: tuple[tuple[str, str], ...], end: threading.Event) -> None:
+        series = self._result.series
+        while not end.wait(_SAMPLE):
+            now = time.monotonic() - self._begun
+            try:
+                series.setdefault("running tasks", []).append((now, self.service().running))
+                for stack, logical_id in alarms:
+                    standing = self.alarm(stack, logical_id) == "ALARM"
+                    series.setdefault(f"alarm {logical_id}", []).append((now, float(standing)))
+            except (NotHereError, ToolError) as error:
+                self._terminal.notice(f"a sample for the report is missing: {error}")
+
+    def _keep(self, traffic: Traffic) -> None:
+        seconds: dict[int, list[Any]] = {}
+        for one in traffic.answered:
+            seconds.setdefault(int(one.at - self._begun), []).append(one)
+        for second, ones in sorted(seconds.items()):
+            times = sorted(one.milliseconds for one in ones)
+            failed = sum(not 200 <= one.status < 500 for one in ones)
+            for name, value in (
+                ("requests a second", float(len(ones))),
+                ("failed a second", float(failed)),
+                ("p99 in ms", times[min(len(times) - 1, int(len(times) * 0.99))]),
+            ):
+                self._result.series.setdefault(name, []).append((float(second), value))
+
+
+def is_well(service: tasks.Service) -> bool:
+    """Whether all desired tasks run and are healthy where that is known, and no deployment is under way."""
+    running = [task for task in service.tasks if task.status == "RUNNING"]
+    return (
+        service.desired == service.running == len(running)
+        and service.pending == 0
+        and service.rollout in ("", "COMPLETED")
+        and all(task.health in ("HEALTHY", "UNKNOWN") and task.target in ("healthy", "") for task in running)
+    )

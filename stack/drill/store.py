@@ -1,0 +1,101 @@
+"""The drill of a token store that is away: known tokens go on, and nothing is let in unverified."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stack import web
+from stack.drill import commands
+from stack.drill.drill import Drill, NotHereError, NotSeenError
+from stack.drill.stage import Stage
+
+_MINUTES = 15.0
+_OUTAGE_SECONDS = 240
+_POLICY = "drill-store-outage"
+
+
+def outage(stage: Stage) -> None:
+    """Take the table away; then give it back and see that new tokens work."""
+    stage.resource("monitoring", "StoreAlarm")
+    unknown = stage.new_token()
+    with stage.sampled((("monitoring", "StoreAlarm"),)), stage.traffic() as traffic:
+        stage.wait("the drill's token is known to the tasks", lambda: _known(traffic.answered), 2.0)
+        _take_away(stage)
+        stage.wait(
+            "a token that no task has seen is refused with 503",
+            lambda: _status(stage, unknown.token) == 503,
+            _MINUTES,
+        )
+
+        def stands() -> bool:
+            if _status(stage, unknown.token) == 200:
+                raise NotSeenError("a token was accepted that nobody can have verified")
+            return stage.alarm("monitoring", "StoreAlarm") == "ALARM"
+
+        stage.wait("StoreAlarm is ALARM", stands, _MINUTES)
+        if traffic.lost:
+            raise NotSeenError(f"a token that the tasks know was refused: {traffic.summary()}")
+        stage.note(f"a token that the tasks know goes on: {traffic.summary()}")
+        _give_back(stage)
+        stage.wait("the new token is accepted", lambda: _status(stage, unknown.token) == 200, _MINUTES)
+        stage.wait_for_alarm("monitoring", "StoreAlarm", "OK", _MINUTES)
+        stage.wait_for_service(_MINUTES)
+
+
+def _known(answered: list[Any]) -> bool:
+    return len(answered) >= 200 and all(one.status == 200 for one in answered[-100:])
+
+
+def _take_away(stage: Stage) -> None:
+    if commands.run(stage.cloud, "store_outage", seconds=str(_OUTAGE_SECONDS)):
+        stage.restore.callback(commands.run, stage.cloud, "end_outage")
+        stage.note("the table is away")
+        return
+    if stage.cloud.environment.endpoint is not None:
+        raise NotHereError(f"{stage.cloud.environment.file} has no [drills] store_outage command")
+    # A denial counts before every permission; it is in effect within seconds.
+    role = stage.resource("service", "TaskRole")
+    denial = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}],
+    }
+    iam = stage.cloud.client("iam")
+    iam.put_role_policy(RoleName=role, PolicyName=_POLICY, PolicyDocument=json.dumps(denial))
+    stage.restore.callback(_undo, iam, role)
+    stage.note("the tasks' role is denied the table")
+
+
+def _give_back(stage: Stage) -> None:
+    if not commands.run(stage.cloud, "end_outage"):
+        _undo(stage.cloud.client("iam"), stage.resource("service", "TaskRole"))
+    stage.note("the table is back")
+
+
+def _undo(iam: Any, role: str) -> None:
+    """Take the denial away; where it is gone already, that is what was wanted."""
+    try:
+        iam.delete_role_policy(RoleName=role, PolicyName=_POLICY)
+    except iam.exceptions.NoSuchEntityException:
+        return
+
+
+def _status(stage: Stage, token: str) -> int:
+    address = stage.address
+    return web.request(
+        "GET",
+        address.url + "/whoami",
+        headers={"Authorization": f"Bearer {token}"},
+        context=address.context if address.is_https else None,
+        at=address.at,
+    ).status
+
+
+DRILLS = (
+    Drill(
+        "store-outage",
+        "The table with the tokens is away.",
+        "Tokens in use go on, others get 503 and never 200; the store's alarm stands; all works again after.",
+        outage,
+    ),
+)

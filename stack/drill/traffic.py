@@ -1,0 +1,105 @@
+"""Requests in the background of a drill: a steady rate of echoes, some of which ask for a fault."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import ssl
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from stack import web
+from stack.address import Address
+
+_THREADS = 8
+_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request: when it ended (time.monotonic()), its status (0: none), and if it asked for a fault."""
+
+    at: float
+    status: int
+    milliseconds: float
+    faulty: bool
+
+
+class Traffic:
+    """A context in which `rate` echoes a second are sent; `share` of them ask for `fault`.
+
+    Each thread keeps one connection, as clients do, and makes another one when it breaks. A request that
+    fails is counted and never repeated.
+    """
+
+    def __init__(
+        self, address: Address, token: str, rate: float, *, fault: str = "", share: float = 1.0
+    ) -> None:
+        self.answered: list[Answered] = []
+        self._address, self._token = address, token
+        self._rate, self._fault, self._share = rate, fault, share
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(_THREADS)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def lost(self) -> list[Answered]:
+        """Requests that asked for no fault, and got no answer or one of a server that failed."""
+        return [one for one in self.answered if not one.faulty and not 200 <= one.status < 500]
+
+    def summary(self) -> str:
+        """How many answers of which kind, of the requests that asked for no fault."""
+        found = Counter(str(one.status or "no answer") for one in self.answered if not one.faulty)
+        return ", ".join(f"{number} x {status}" for status, number in sorted(found.items())) or "no requests"
+
+    def _send(self) -> None:
+        interval = _THREADS / self._rate
+        # Threads begin at different times, so that the rate is even from the first second.
+        due = time.monotonic() + random.random() * interval  # noqa: S311 (no secret)
+        connection: http.client.HTTPConnection | None = None
+        while not self._end.wait(max(0.0, due - time.monotonic())):
+            # What could not be sent in time is not made up for: no burst after a pause.
+            due = max(due + interval, time.monotonic())
+            faulty = bool(self._fault) and random.random() < self._share  # noqa: S311 (no secret)
+            begun = time.monotonic()
+            status = 0
+            try:
+                connection = connection or self._connect()
+                status, goes_on = self._ask(connection, faulty)
+            except (OSError, http.client.HTTPException):
+                goes_on = False
+            if connection and not goes_on:
+                connection.close()
+                connection = None
+            now = time.monotonic()
+            self.answered.append(Answered(now, status, (now - begun) * 1000, faulty))
+
+    def _connect(self) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(urlsplit(self._address.url).netloc, timeout=_SECONDS)
+        context: ssl.SSLContext | None = self._address.context if self._address.is_https else None
+        connection.sock = web.connect(self._address.url, _SECONDS, context, self._address.at)
+        connection.auto_open = 0
+        return connection
+
+    def _ask(self, connection: http.client.HTTPConnection, faulty: bool) -> tuple[int, bool]:
+        """The answer's status, and whether the connection goes on."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        if faulty:
+            headers["X-Echo-Fault"] = self._fault
+        connection.request("POST", "/echo", json.dumps({"str": "drill"}), headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, not answer.will_close

@@ -1,0 +1,111 @@
+"""The drill command: which drills there are, who may do them, and that everything is put right again."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from stack import environment
+from stack.address import Address
+from stack.clients import Cloud
+from stack.drill import catalog, run
+from stack.drill.drill import Drill, NotHereError, NotSeenError
+from stack.drill.stage import Stage
+from stack.errors import ToolError
+from stack.terminal import Terminal
+from tests.docs.pages import ROOT
+
+ADDRESS = Address("http://127.0.0.1:9", "/readyz", None, None, "")
+
+
+def test_every_drill_is_documented() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("\n## Drills\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.M) == [drill.name for drill in catalog.ALL]
+
+
+def test_drills_break_nothing_where_the_file_does_not_allow_it(project: Any) -> None:
+    done = project.do("drill")
+    assert done.exit_code == 3
+    assert "does not allow drills" in done.stderr
+    assert "[drills] allowed = true" in done.stderr
+
+
+def test_an_unknown_drill_is_named_with_the_nearest(project: Any) -> None:
+    done = project.do("drill", "--only", "erors")
+    assert done.exit_code == 2
+    assert 'There is no drill "erors" (did you mean "errors"?)' in done.stderr
+    assert "bad-release" in done.stderr
+
+
+@pytest.fixture
+def in_a_drill(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Do one drill with this body, on a service that is well; returns its result and what was put right."""
+    monkeypatch.setattr(Stage, "wait_for_service", lambda *_: 0.0)
+    cloud = Cloud(environment.load(ROOT, "local"))
+    restored: list[str] = []
+
+    def do(body: Any) -> tuple[Any, list[str]]:
+        def breaks(stage: Stage) -> None:
+            stage.restore.callback(restored.append, "first")
+            stage.restore.callback(restored.append, "second")
+            body(stage)
+
+        restored.clear()
+        drill = Drill("d", "Something.", "Something else.", breaks)
+        return run._do(cloud, Terminal(), ADDRESS, "echo_x", drill), restored
+
+    return do
+
+
+def test_what_was_broken_is_put_right_last_first(in_a_drill: Any) -> None:
+    result, restored = in_a_drill(lambda stage: stage.note("seen"))
+    assert (result.outcome, result.why, restored) == ("pass", "", ["second", "first"])
+    assert [seen.what for seen in result.seen] == ["seen"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome", "why"),
+    [
+        (NotSeenError("no alarm"), "FAIL", "no alarm"),
+        (NotHereError("no web ACL"), "not here", "no web ACL"),
+        (ToolError("no token"), "FAIL", "no token"),
+        (ConnectionRefusedError("refused"), "FAIL", "no answer from http://127.0.0.1:9: refused"),
+    ],
+)
+def test_why_a_drill_did_not_pass(in_a_drill: Any, raised: Exception, outcome: str, why: str) -> None:
+    def body(_: Stage) -> None:
+        raise raised
+
+    result, restored = in_a_drill(body)
+    assert (result.outcome, result.why, restored) == (outcome, why, ["second", "first"])
+
+
+def test_ctrl_c_puts_right_what_was_broken(in_a_drill: Any) -> None:
+    restored: list[str] = []
+
+    def body(stage: Stage) -> None:
+        stage.restore.callback(restored.append, "put right")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_a_drill(body)
+    assert restored == ["put right"]
+
+
+def test_what_never_comes_fails_the_drill_and_says_what_was_waited_for(in_a_drill: Any) -> None:
+    result, _ = in_a_drill(lambda stage: stage.wait("the alarm stands", lambda: False, 0.001))
+    assert result.outcome == "FAIL"
+    assert result.why == "waited 0.001 minutes for this in vain: the alarm stands"
+
+
+def test_the_report_has_what_was_seen_and_measured(in_a_drill: Any, tmp_path: Any) -> None:
+    result, _ = in_a_drill(lambda stage: stage.note("seen"))
+    result.series["running tasks"] = [(0.04, 2.0)]
+    file = run.report.write(tmp_path / "new", "local", [result])
+    (drill,) = json.loads(file.read_text())["drills"]
+    assert (drill["name"], drill["outcome"], drill["seen"][0]["what"]) == ("d", "pass", "seen")
+    assert drill["series"] == {"running tasks": [[0.0, 2.0]]}
