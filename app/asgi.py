@@ -215,13 +215,20 @@ def _headers(status: int, extra: Headers, body: bytes, request: Request) -> Head
     # Flask says the length itself; for HEAD it is that of the body a GET would have had, which is not here.
     # (For 304 it would be that of what is not sent again.) A page of ours has a policy of its own, which
     # allows what is in it and nothing else, and may be kept.
-    given = [name for name, _ in extra if name in _MAY_BE_GIVEN]
-    if b"content-length" not in given and status != 304:
+    with_length, own = status == 304, False
+    for name, _ in extra:
+        if name in _MAY_BE_GIVEN:
+            if name == b"content-length":
+                with_length = True
+            else:
+                own = True
+    if not with_length:
         headers.append((b"content-length", b"%d" % len(body)))
     if request.limit is not None:
         buckets, left, wait = request.limit
         headers.append(buckets.fields(left, wait))
-    if given and (b"content-security-policy" in given or b"cache-control" in given):
+    if own:
+        given = dict(extra)
         headers += [header for header in SECURITY_HEADERS if header[0] not in given]
     else:
         headers.append(_SECURITY_BLOCK)
