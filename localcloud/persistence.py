@@ -26,8 +26,8 @@ log = logging.getLogger("localcloud.persistence")
 
 SLOW_SECONDS = 5.0
 
-#: What grows with traffic instead of with requests to the API.
-SLOW = frozenset({"cloudwatch_logs", "metrics"})
+#: What grows with traffic instead of with requests to the API; `changed(slow=True)` is about nothing else.
+SLOW = frozenset({"cloudwatch_logs", "metrics", "health-checks"})
 
 #: How long a save waits for others to join it.
 _GATHER_SECONDS = 0.01
@@ -45,7 +45,17 @@ class Saver:
         self._changed = False
         self._slow_changed = False
         self._slow_due = 0.0
+        self._observers: list[Callable[[], None]] = []
         self.failure: str | None = None
+
+    def observe(self, observer: Callable[[], None]) -> None:
+        """Call `observer` on the event loop whenever something other than SLOW may have changed."""
+        self._observers.append(observer)
+
+    def _note(self) -> None:
+        self._wake.set()
+        for observer in self._observers:
+            observer()
 
     def add(self, name: str, state: Callable[[], Any]) -> Any:
         """Keep one more thing, in `<name>.json`; returns what was saved of it before, None at first.
@@ -68,15 +78,16 @@ class Saver:
         """
         if slow:
             self._slow_changed = True
+            self._wake.set()
         else:
             self._changed = True
-        self._wake.set()
+            self._note()
 
     async def flush(self) -> None:
         """Return when everything there is now is on disk; raises OSError (or TypeError) when it cannot be."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
-        self._wake.set()
+        self._note()
         await done
 
     async def run(self) -> None:
@@ -101,6 +112,7 @@ class Saver:
             self.save_now()
 
     async def _save_for(self, waiting: list[asyncio.Future[None]], loop: asyncio.AbstractEventLoop) -> None:
+        everything = self.pending
         self._waiting = []
         self._changed = False
         slow = self._slow_changed and loop.time() >= self._slow_due
@@ -110,7 +122,7 @@ class Saver:
         elif self._slow_changed:
             loop.call_at(self._slow_due, self._wake.set)
         try:
-            changed = self._collect(slow)
+            changed = self._collect(everything, slow)
             await asyncio.to_thread(self._write, changed)
         except (OSError, TypeError, ValueError) as exc:
             self._failed(exc)
@@ -127,7 +139,7 @@ class Saver:
     def save_now(self) -> None:
         """Save everything in this call; for the end of the process. Failures are logged."""
         try:
-            self._write(self._collect(slow=True))
+            self._write(self._collect(everything=True, slow=True))
         except (OSError, TypeError, ValueError) as exc:
             self._failed(exc)
 
@@ -135,13 +147,13 @@ class Saver:
         self.failure = f"the state could not be saved in {self._directory}: {exc}"
         log.error("%s", self.failure)
 
-    def _collect(self, slow: bool) -> dict[str, bytes]:
-        """The files whose content is not what was last written."""
+    def _collect(self, everything: bool, slow: bool) -> dict[str, bytes]:
+        """The files whose content is not what was last written: `slow` ones, and all the others."""
         persistence = emulator.module("core.persistence")
         states: dict[str, Callable[[], Any]] = emulator.module("app")._build_persistence_save_dict()
         changed = {}
         for name, get in {**states, **self._own}.items():
-            if name in SLOW and not slow:
+            if not (slow if name in SLOW else everything):
                 continue
             state = get()
             if state is None:

@@ -87,6 +87,8 @@ async def _serve(state: StateDir, endpoint: Endpoint, cloud_id: str) -> None:
 @asynccontextmanager
 async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIterator[Saver]:
     """Everything the process consists of besides its sockets, from the saved state to the running tasks."""
+    from localcloud import balancer
+
     emulator.module("core.hypercorn_compat").install()
     emulator.module("app")._MAIN_LOOP = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
@@ -103,6 +105,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         parts = beside()
         for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)
+        saver.observe(balancer.current().wake)
         stacks.install(saver.changed)
         emulator.module("app")._load_persisted_state()
         for name in stacks.deploying.close_abandoned():

@@ -27,7 +27,10 @@ from localcloud.balancer.webacl import Guard, WebAclLog
 
 log = logging.getLogger("localcloud.balancer")
 
-_SYNC_SECONDS = 0.25
+#: Changes come in bursts; this long after one the records are looked at.
+_GATHER_SECONDS = 0.02
+#: How often they are looked at when nobody told of a change, and while a listener waits for its port.
+_SYNC_SECONDS, _RETRY_SECONDS = 10.0, 0.25
 
 
 class _Running:
@@ -58,6 +61,7 @@ class Balancer:
         #: Judges requests, and keeps samples of them.
         self.web_acls = Guard(records.ip_set, self._web_acl_log)
         self._watch: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
         self.closing = False
 
     def observe(self, observer: Callable[[], None]) -> None:
@@ -216,11 +220,19 @@ class Balancer:
     async def watch(self) -> None:
         """Follow the records for as long as this runs: other code of the emulator writes them directly."""
         while True:
+            self._wake.clear()
             try:
                 self.sync()
             except Exception:
                 log.exception("the load balancers' records could not be followed")
-            await asyncio.sleep(_SYNC_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY_SECONDS if self._problems else _SYNC_SECONDS):
+                    await self._wake.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
+
+    def wake(self) -> None:
+        """Records may have changed: look at them soon. On the event loop."""
+        self._wake.set()
 
     def sync(self) -> None:
         """Open and close sockets and target groups as the records say."""

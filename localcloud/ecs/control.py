@@ -21,7 +21,8 @@ from localcloud.ecs.tasks import Tasks
 
 log = logging.getLogger("localcloud.ecs")
 
-_STEP_SECONDS = 0.5
+#: How often services are looked at while one of them waits for time to pass, and at rest.
+_STEP_SECONDS, _REST_SECONDS = 0.5, 10.0
 #: How often stopped tasks are looked through for what may be forgotten.
 _FORGET_SECONDS = 60.0
 #: CloudFormation gives ECS three hours; nobody wants to wait that long here.
@@ -53,14 +54,15 @@ class Cloud:
 
     async def run(self) -> None:
         """Step through the services whenever something changed, and at intervals."""
-        forget_at = 0.0
+        forget_at, at_rest = 0.0, False
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _STEP_SECONDS)
+                async with asyncio.timeout(_REST_SECONDS if at_rest else _STEP_SECONDS):
+                    await self._wake.wait()
             moved = self._wake.is_set()
             self._wake.clear()
             try:
-                self.scheduler.step()
+                at_rest = self.scheduler.step()
                 if time.monotonic() >= forget_at:
                     forget_stopped()
                     forget_at = time.monotonic() + _FORGET_SECONDS

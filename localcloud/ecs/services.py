@@ -26,9 +26,10 @@ class Scheduler:
         self.tasks = tasks
         self.failures = Failures()
 
-    def step(self) -> None:
-        """Look at every service once."""
+    def step(self) -> bool:
+        """Look at every service once; whether all are as they should be, and nothing of them waits for time."""
         responses = emulator.module("core.responses")
+        at_rest = True
         for (account, region, key), service in ecs()._services.all_items():
             if service["status"] == "INACTIVE":
                 continue
@@ -37,6 +38,8 @@ class Scheduler:
                     self._service(key.split("/", 1)[0], service, account, region)
                 except Exception:
                     log.exception("service %s", key)
+            at_rest = at_rest and _at_rest(service)
+        return at_rest
 
     def _service(self, cluster: str, service: Record, account: str, region: str) -> None:
         mine = [
@@ -198,6 +201,16 @@ class Scheduler:
         for deployment in service["deployments"]:
             deployment.update(numbers([t for t in mine if t.get("_deployment_id") == deployment["id"]]))
         service["currentServiceRevisions"] = history.current_revisions(service)
+
+
+def _at_rest(service: Record) -> bool:
+    """Whether a service has what it should have: only something that happens can change that."""
+    return (
+        service["status"] == "INACTIVE"
+        or [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
+        and service["desiredCount"] == service["runningCount"] == service.get("_healthy")
+        and not service["pendingCount"]
+    )
 
 
 def _progress(service: Record) -> list[tuple[Any, ...]]:
