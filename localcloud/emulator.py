@@ -143,9 +143,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_tg_attrs", "_tgs", "_xml",
     ),
     "services.cloudwatch_logs": (
-        "_create_log_stream", "_filter_log_events", "_get_log_events", "_log_groups", "_put_log_events",
-        "_put_metric_filter", "_resolve_log_group_name", "error_response_json", "handle_request",
-        "json_response",
+        "_create_log_stream", "_deliveries", "_delivery_destinations", "_delivery_sources", "_destinations",
+        "_filter_log_events", "_get_log_events", "_log_events_lock", "_log_group_policies", "_log_groups",
+        "_log_records", "_metric_filters", "_put_log_events", "_put_metric_filter", "_queries",
+        "_resolve_log_group_name", "_resource_policies", "error_response_json", "get_state",
+        "handle_request", "json_response",
     ),
     "services.ecs_metadata": (
         "register_container", "set_task_status", "unregister_token",

@@ -1,5 +1,12 @@
-"""CloudWatch Logs where MiniStack's differs from AWS: filter patterns, and the pages of what they find."""
+"""CloudWatch Logs where MiniStack's differs from AWS: filter patterns, the pages of what they find, bounds."""
 
-from localcloud.logs.api import install
+from localcloud.logs import api, limits
+
+
+def install() -> None:
+    """Install every correction; before the saved state is loaded."""
+    api.install()
+    limits.install()
+
 
 __all__ = ["install"]
