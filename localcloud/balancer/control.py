@@ -12,14 +12,12 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from localcloud import emulator
-from localcloud.balancer import records, tls, weights
+from localcloud.balancer import records, tls
 from localcloud.balancer.accesslog import AccessLog
-from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.http import HEAD_LIMIT
+from localcloud.balancer.lookups import Lookups
 from localcloud.balancer.proxy import Listener
 from localcloud.balancer.sockets import BACKLOG, bind
 from localcloud.balancer.targets import REASONS, Group
@@ -62,6 +60,7 @@ class Balancer:
         self.web_acls = Guard(records.ip_set, self._web_acl_log)
         self._watch: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._lookups = Lookups()
         self.closing = False
 
     def observe(self, observer: Callable[[], None]) -> None:
@@ -129,9 +128,9 @@ class Balancer:
         if self._running.get(arn) is not running:
             return
         running.listener = Listener(
-            lambda: records.listener_settings(arn),
+            self._lookups.of(records.listener_settings, arn),
             self.group,
-            lambda: records.guard(arn),
+            self._lookups.of(records.guard, arn),
             self.web_acls,
             self._access_log.ended,
         )
@@ -179,7 +178,8 @@ class Balancer:
         """The target group at run time, None when there is no such record."""
         found = self._groups.get(arn)
         if found is None and records.group(arn) is not None:
-            found = self._groups[arn] = Group(arn, lambda: records.group_settings(arn), self._changed)
+            found = Group(arn, self._lookups.of(records.group_settings, arn), self._changed)
+            self._groups[arn] = found
         return found
 
     def register(self, arn: str, address: str, port: int) -> None:
@@ -221,6 +221,7 @@ class Balancer:
         """Follow the records for as long as this runs: other code of the emulator writes them directly."""
         while True:
             self._wake.clear()
+            self._lookups.changed()
             try:
                 self.sync()
             except Exception:
@@ -231,7 +232,8 @@ class Balancer:
             await asyncio.sleep(_GATHER_SECONDS)
 
     def wake(self) -> None:
-        """Records may have changed: look at them soon. On the event loop."""
+        """Records may have changed: look at them soon, and before the next request. On the event loop."""
+        self._lookups.changed()
         self._wake.set()
 
     def sync(self) -> None:
@@ -284,59 +286,3 @@ class Balancer:
         await self._access_log.stop()
         self._running.clear()
         self._groups.clear()
-
-
-_current: Balancer | None = None
-
-
-def current() -> Balancer:
-    """The installed balancer. Raises RuntimeError before `install`."""
-    if _current is None:
-        raise RuntimeError("the balancer is not installed")
-    return _current
-
-
-def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[..., None]) -> None:
-    """Take MiniStack's load balancers over; on the event loop, before the saved state is loaded.
-
-    `changed` is called whenever the records changed by themselves.
-    """
-    del state_dir, gateway_url, cloud_id
-    global _current
-    alb = records.alb()
-    responses = emulator.module("core.responses")
-    base = responses.AccountRegionScopedDict
-    balancer = _current = Balancer(lambda: changed(slow=True))
-
-    class Listeners(base):  # type: ignore[misc, valid-type]
-        __slots__ = ()
-
-        def __setitem__(self, key: str, value: dict[str, Any]) -> None:
-            if _current is balancer and not balancer.closing:
-                balancer.listener_stored(key, value)
-            super().__setitem__(key, value)
-
-    listeners = Listeners()
-    listeners.update(alb._listeners)
-    alb._listeners = listeners
-    # `describe` and the balancer's own listings must name the address that answers.
-    replace_handlers(alb, balancer)
-    weights.install()
-
-
-async def start() -> None:
-    """Open the listeners there are records of, and check their targets."""
-    current().start()
-
-
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Nothing: sockets end with their process."""
-    del state_dir, cloud_id
-
-
-async def stop() -> None:
-    """Close what `install` opened."""
-    global _current
-    if _current is not None:
-        await _current.stop()
-        _current = None

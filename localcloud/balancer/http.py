@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: A header section may be this long; AWS's limit for a load balancer is the same.
 HEAD_LIMIT = 64 * 1024
@@ -46,28 +46,35 @@ class Head:
     headers: Headers
     #: Bytes of the head as it came.
     size: int = 0
+    #: The values by name in lower case, since a request's are looked up a dozen times.
+    _by_name: dict[bytes, list[bytes]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_name = {}
+        for name, value in self.headers:
+            self._by_name.setdefault(name.lower(), []).append(value)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """All values of the field `name` (lower case)."""
+        return self._by_name.get(name, [])
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of the field `name` (lower case)."""
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return None
+        found = self._by_name.get(name)
+        return found[0] if found else None
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The comma-separated members of all fields called `name`, in lower case."""
         return [
-            part.strip().lower()
-            for key, value in self.headers
-            if key.lower() == name
-            for part in value.split(b",")
-            if part.strip()
+            part.strip().lower() for value in self.values(name) for part in value.split(b",") if part.strip()
         ]
 
     def end_to_end(self) -> Headers:
         """The fields that go on to the next party."""
-        named = set(self.tokens(b"connection"))
-        return [(k, v) for k, v in self.headers if k.lower() not in _HOP_BY_HOP and k.lower() not in named]
+        left_out = _HOP_BY_HOP.union(self.tokens(b"connection"))
+        if left_out.isdisjoint(self._by_name):
+            return list(self.headers)
+        return [(name, value) for name, value in self.headers if name.lower() not in left_out]
 
     def length(self) -> int | None:
         """Length of the body in bytes; -1 when it is chunked, None when no field says.
@@ -75,7 +82,7 @@ class Head:
         Raises BadMessageError when the fields contradict each other.
         """
         encodings = self.tokens(b"transfer-encoding")
-        lengths = {value for key, value in self.headers if key.lower() == b"content-length"}
+        lengths = set(self.values(b"content-length"))
         if encodings:
             if lengths:
                 raise BadMessageError("Transfer-Encoding comes with Content-Length", "BothTeClPresent")

@@ -179,12 +179,8 @@ def _checked(head: Head, strictest: bool) -> int:
     """Length of a request's body; refuses what AWS refuses. Raises BadMessageError."""
     method, _, version = head.first
     length = head.length()
-    hosts = forwarded = 0
-    for name, value in head.headers:
-        lower = name.lower()
-        hosts += lower == b"host"
-        forwarded += value.count(b",") + 1 if lower == b"x-forwarded-for" else 0
-    if version == b"HTTP/1.1" and hosts != 1:
+    forwarded = sum(value.count(b",") + 1 for value in head.values(b"x-forwarded-for"))
+    if version == b"HTTP/1.1" and len(head.values(b"host")) != 1:
         raise BadMessageError("not exactly one Host")
     if method == b"TRACE":
         raise BadMessageError("TRACE is not allowed", status=405)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,7 +17,7 @@ Rule = dict[str, Any]
 
 @dataclass
 class Settings:
-    """What a listener currently says; read anew for each request."""
+    """What a listener says; looked up anew whenever the records may have changed."""
 
     port: int
     protocol: str
@@ -58,12 +59,20 @@ class _Request:
         text = target.decode("latin-1")
         if text.startswith("http"):
             parts = urlsplit(text)
-            self.path, query = parts.path, parts.query
+            self.path, self._query = parts.path, parts.query
         else:
-            self.path, _, query = text.partition("?")
-        self.parameters = parse_qsl(query, keep_blank_values=True)
-        host = (head.get(b"host") or b"").decode("latin-1")
-        self.host = host.rpartition(":")[0] or host if not host.endswith("]") else host
+            self.path, _, self._query = text.partition("?")
+
+    @cached_property
+    def parameters(self) -> list[tuple[str, str]]:
+        """Names and values of the query."""
+        return parse_qsl(self._query, keep_blank_values=True)
+
+    @cached_property
+    def host(self) -> str:
+        """The name in Host, without its port."""
+        host = (self.head.get(b"host") or b"").decode("latin-1")
+        return host.rpartition(":")[0] or host if not host.endswith("]") else host
 
     def meets(self, condition: dict[str, Any]) -> bool:
         """Whether a condition holds. One of an unknown kind never does."""
@@ -77,8 +86,8 @@ class _Request:
         if field == "http-request-method":
             return self.method in values
         if field == "http-header":
-            name = config["HttpHeaderName"].lower().encode()
-            found = [value.decode("latin-1") for key, value in self.head.headers if key.lower() == name]
+            given = self.head.values(config["HttpHeaderName"].lower().encode())
+            found = [value.decode("latin-1") for value in given]
             return any(_like(text, value) for text in found for value in values)
         if field == "query-string":
             return any(self._asks(value) for value in values)
@@ -95,8 +104,13 @@ class _Request:
 
 def _like(text: str, pattern: str, exact: bool = False) -> bool:
     """Whether the text is as the pattern says, where only * and ? are special; `exact`: case counts."""
+    return _expression(pattern, exact).fullmatch(text) is not None
+
+
+@lru_cache(1024)
+def _expression(pattern: str, exact: bool) -> re.Pattern[str]:
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, text, re.DOTALL | (0 if exact else re.IGNORECASE)) is not None
+    return re.compile(expression, re.DOTALL | (0 if exact else re.IGNORECASE))
 
 
 def target_group(action: dict[str, Any]) -> str | None:

@@ -64,7 +64,7 @@ class Guard:
         return [sample.shown() for sample in found if start <= sample.time <= end]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sample:
     acl: dict[str, Any]
     request: Request

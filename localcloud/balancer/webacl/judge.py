@@ -125,10 +125,12 @@ class Judge:
 
 def _within(rule: dict[str, Any], group: dict[str, Any], request: Request, verdict: Verdict) -> Match | None:
     """What a managed group does; what its rules only count is added to the verdict."""
+    verdict.parts = verdict.parts or managed.Parts(request)
+    if not (found := managed.matches(group["Name"], verdict.parts)):
+        return None
     actions = {one["Name"]: next(iter(one["ActionToUse"])) for one in group.get("RuleActionOverrides") or []}
     actions |= {one["Name"]: "Count" for one in group.get("ExcludedRules") or []}
-    verdict.parts = verdict.parts or managed.Parts(request)
-    for name, label in managed.matches(group["Name"], verdict.parts):
+    for name, label in found:
         action = actions.get(name, "Block")
         overridden = "Block" if name in actions and action != "Block" else ""
         request.labels.append(label)

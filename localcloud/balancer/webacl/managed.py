@@ -170,6 +170,13 @@ _LOOKED_AT = {
 }
 
 
+#: By group, the rules that look at something else than texts.
+_OTHERS = {
+    group: {name: rule for name, rule in rules.items() if not isinstance(rule[1], _Search)}
+    for group, (_, rules) in GROUPS.items()
+}
+
+
 def known(statement: dict[str, object]) -> bool:
     """Whether a ManagedRuleGroupStatement names a group that this stands in for."""
     return statement.get("VendorName") == "AWS" and statement.get("Name") in GROUPS
@@ -180,11 +187,13 @@ def matches(group: str, parts: Parts) -> list[tuple[str, str]]:
     word, rules = GROUPS[group]
     searched, needles = _LOOKED_AT[group]
     text = "\n".join([text for part in searched for text in getattr(parts, part)])
-    quiet = not any(needle in text for needle in needles)
+    for needle in needles:
+        if needle in text:
+            break
+    else:
+        rules = _OTHERS[group]
     return [
-        (name, f"awswaf:managed:aws:{word}:{label}")
-        for name, (label, test) in rules.items()
-        if not (quiet and isinstance(test, _Search)) and test(parts)
+        (name, f"awswaf:managed:aws:{word}:{label}") for name, (label, test) in rules.items() if test(parts)
     ]
 
 

@@ -42,8 +42,7 @@ class Request:
 
     def header(self, name: str) -> list[str]:
         """The values of a header, by its name in any case."""
-        wanted = name.lower().encode()
-        return [value.decode("latin-1") for key, value in self.head.headers if key.lower() == wanted]
+        return [value.decode("latin-1") for value in self.head.values(name.lower().encode())]
 
     def arguments(self) -> list[tuple[str, str]]:
         """Names and values of the query, as they were sent."""

@@ -105,8 +105,13 @@ def _has_label(label: str, body: Statement) -> bool:
     return label.startswith(wanted) or f":{wanted}" in label
 
 
+@lru_cache(1024)
+def _decoded(search: str) -> str:
+    return base64.b64decode(search).decode("latin-1")
+
+
 def _is_like(text: str, body: Statement) -> bool:
-    wanted = base64.b64decode(body["SearchString"]).decode("latin-1")
+    wanted = _decoded(body["SearchString"])
     where = body["PositionalConstraint"]
     if where == "CONTAINS_WORD":
         return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", text) is not None

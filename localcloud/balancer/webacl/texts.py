@@ -91,7 +91,7 @@ TRANSFORMATIONS: dict[str, Callable[[str], str]] = {
 
 def transformed(texts: list[str], steps: list[dict[str, Any]]) -> list[str] | None:
     """The texts after every step by its priority, None when a step is unknown here."""
-    for step in sorted(steps, key=lambda step: int(step["Priority"])):
+    for step in sorted(steps, key=lambda step: int(step["Priority"])) if len(steps) > 1 else steps:
         change = TRANSFORMATIONS.get(step["Type"])
         if change is None:
             return None
