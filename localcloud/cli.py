@@ -14,7 +14,7 @@ import click
 
 from localcloud import background
 from localcloud.emulator import EmulatorError
-from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity, inventory
+from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity, inventory, zone_outage
 from localcloud.speed import SpeedError
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
@@ -129,6 +129,27 @@ def alerts(endpoint: Endpoint, state: StateDir, follow: bool, as_json: bool) -> 
     from localcloud.alerts import listing
 
     listing.show(state.emulator / "alerts.json", follow, as_json)
+
+
+@main.command("zone-outage")
+@click.argument("zone")
+@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
+              help="How long no task starts there; 0 ends an outage.")  # fmt: skip
+@_options
+def outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> None:  # noqa: ARG001
+    """Let a zone fail: its tasks are killed at once, and none starts there for a while."""
+    if identity(endpoint) is None:
+        raise click.ClickException(f"nothing answers at {endpoint.url}. Start it: python -m localcloud up")
+    try:
+        tasks = zone_outage(endpoint, zone, seconds)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="ZONE") from exc
+    if not seconds:
+        click.echo(f"Zone {zone} is back")
+        return
+    click.echo(f"Zone {zone} is out for {seconds:g} s; tasks killed: {len(tasks)}")
+    for arn in tasks:
+        click.echo(f"  {arn.rpartition('/')[2]}")
 
 
 @main.command()

@@ -17,6 +17,9 @@ IDENTITY_PATH = "/_localcloud"
 #: What runs there, as JSON (`inventory.taken`); `status` asks here.
 INVENTORY_PATH = f"{IDENTITY_PATH}/inventory"
 
+#: Lets a zone fail, by a POST of {"zone", "seconds"}; answers {"tasks"}, the ARNs of those it ended.
+OUTAGE_PATH = f"{IDENTITY_PATH}/zone-outage"
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -82,17 +85,33 @@ def identity(endpoint: Endpoint, timeout: float = 2.0) -> dict[str, Any] | None:
 
 def inventory(endpoint: Endpoint, timeout: float = 10.0) -> dict[str, Any]:
     """What runs in the local cloud at `endpoint`, which must be one; OSError when it does not tell."""
+    return _asked(endpoint, "GET", INVENTORY_PATH, None, timeout)
+
+
+def zone_outage(endpoint: Endpoint, zone: str, seconds: float, timeout: float = 30.0) -> list[str]:
+    """Let a zone of the local cloud at `endpoint` fail; the ARNs of the tasks that this ended.
+
+    Raises ValueError for a zone that is not there, OSError when it cannot be done.
+    """
+    answer = _asked(endpoint, "POST", OUTAGE_PATH, {"zone": zone, "seconds": seconds}, timeout)
+    if "message" in answer:
+        raise ValueError(answer["message"])
+    tasks: list[str] = answer["tasks"]
+    return tasks
+
+
+def _asked(endpoint: Endpoint, method: str, path: str, body: Any, timeout: float) -> dict[str, Any]:
     connection = http.client.HTTPConnection(LOOPBACK, endpoint.port, timeout=timeout)
     try:
-        connection.request("GET", INVENTORY_PATH)
+        connection.request(method, path, json.dumps(body).encode() if body is not None else None)
         response = connection.getresponse()
-        body = response.read()
-        if response.status != http.client.OK:
-            raise OSError(f"{endpoint.url} does not tell what runs: {response.status} {response.reason}")
-        found: dict[str, Any] = json.loads(body)
+        answer = response.read()
+        if response.status not in (http.client.OK, http.client.BAD_REQUEST):
+            raise OSError(f"{endpoint.url}{path} answers {response.status} {response.reason}")
+        found: dict[str, Any] = json.loads(answer)
         return found
-    except http.client.HTTPException as exc:
-        raise OSError(f"{endpoint.url} does not tell what runs: {exc}") from exc
+    except (http.client.HTTPException, json.JSONDecodeError) as exc:
+        raise OSError(f"{endpoint.url}{path} does not answer as it should: {exc}") from exc
     finally:
         connection.close()
 

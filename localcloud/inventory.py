@@ -7,6 +7,7 @@ from typing import Any
 
 from localcloud import balancer, emulator
 from localcloud.balancer import records
+from localcloud.ecs import zone_outages
 
 Row = dict[str, Any]
 
@@ -22,6 +23,7 @@ def taken() -> Row:
         "tasks": _tasks(),
         "target_groups": _target_groups(),
         "alarms": _alarms(),
+        "zone_outages": [{"zone": zone, "seconds": left} for zone, left in zone_outages().items()],
     }
 
 
@@ -142,6 +144,8 @@ def lines(found: Row) -> list[str]:
              for r in found["target_groups"]],
         ),
     ]  # fmt: skip
+    outages = [(row["zone"], f"{row['seconds']:.0f} s more") for row in found["zone_outages"]]
+    out += _table(("Zone that is out", "For"), outages)
     alarms = [(row["alarm"], state) for state, rows in found["alarms"].items() for row in rows]
     return [*out, *_table(("Alarm", "State"), alarms)]
 

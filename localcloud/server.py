@@ -6,6 +6,7 @@ What runs beside the gateway is installed, and stopped, here and nowhere else: `
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from localcloud import alerts, certificates, emulator, events, health, logs, registry, scaling, speed, stacks
-from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, Endpoint
+from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, OUTAGE_PATH, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store, suppression
 from localcloud.persistence import Saver, may_change
@@ -161,6 +162,9 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
 
             await answer(send, 200, inventory.taken())
             return
+        if scope["path"] == OUTAGE_PATH and scope["method"] == "POST":
+            await _zone_outage(receive, send)
+            return
         if scope["path"] == alerts.CERTIFICATE_PATH:
             headers = [(b"content-type", b"application/x-pem-file")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -221,20 +225,43 @@ def _beside_emulator(scope: Scope) -> Answering | None:
     return None
 
 
-async def _answered(answering: Answering, scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:
-    """Answer in the request's region, once what it changed is saved."""
+async def _body(receive: Receive) -> bytes | None:
+    """A request's body, None when the client is gone."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return
+            return None
         body += message.get("body", b"")
         if not message.get("more_body"):
-            break
+            return bytes(body)
+
+
+async def _zone_outage(receive: Receive, send: Send) -> None:
+    """Let a zone fail for a while."""
+    from localcloud import ecs
+
+    body = await _body(receive)
+    if body is None:
+        return
+    try:
+        asked = json.loads(body)
+        tasks = await ecs.zone_outage(str(asked["zone"]), float(asked["seconds"]))
+    except (ValueError, KeyError, TypeError) as exc:
+        await answer(send, 400, {"message": str(exc)})
+        return
+    await answer(send, 200, {"tasks": tasks})
+
+
+async def _answered(answering: Answering, scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:
+    """Answer in the request's region, once what it changed is saved."""
+    body = await _body(receive)
+    if body is None:
+        return
     responses = emulator.module("core.responses")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     responses.set_request_region(emulator.module("core.router").extract_region(headers))
-    status, result = answering(bytes(body))
+    status, result = answering(body)
     await saver.flush()
     await answer(send, status, result)
 

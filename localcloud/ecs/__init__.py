@@ -12,6 +12,18 @@ from localcloud.ecs.control import (
     stop,
     sweep,
     wait_service_stable,
+    zone_outage,
+    zone_outages,
 )
 
-__all__ = ["Cloud", "ServiceDeploymentFailed", "install", "start", "stop", "sweep", "wait_service_stable"]
+__all__ = [
+    "Cloud",
+    "ServiceDeploymentFailed",
+    "install",
+    "start",
+    "stop",
+    "sweep",
+    "wait_service_stable",
+    "zone_outage",
+    "zone_outages",
+]

@@ -16,6 +16,7 @@ from localcloud.ecs.configuration import (
 )
 from localcloud.ecs.deployments import begin, begin_again, make_deployment, primary
 from localcloud.ecs.records import Record, ecs, forget_stopped, new_task, now, subnets
+from localcloud.ecs.zones import NO_CAPACITY
 
 if TYPE_CHECKING:
     from localcloud.ecs.control import Cloud
@@ -157,7 +158,12 @@ def replace_actions(cloud: Cloud) -> None:
         except RefusedError as exc:
             return refused(exc)
         providers: list[str | None] = []
-        places: list[str | None] = [*subnets(data.get("networkConfiguration"))] or [None]
+        wanted = subnets(data.get("networkConfiguration"))
+        places: list[str | None] = [*cloud.scheduler.outages.usable(wanted)]
+        if wanted and not places:
+            failure = {"arn": cluster["clusterArn"], "reason": NO_CAPACITY}
+            return module.json_response({"tasks": [], "failures": [failure] * int(data.get("count") or 1)})
+        places = places or [None]
         responses = emulator.module("core.responses")
         started = []
         for index in range(int(data.get("count") or 1)):

@@ -217,6 +217,11 @@ class DockerContainer:
                 with suppress(EngineError):
                     await self._engine.call(self._engine.client.volumes.get(name).remove, "remove")
 
+    async def kill(self) -> None:
+        """SIGKILL; nothing for one that has ended. Raises EngineError."""
+        if self._container is not None and not self._ended.is_set():
+            await self._engine.call(self._container.kill, "kill")
+
     async def execute(self, command: list[str], seconds: float) -> int:
         """Run a command in it; its exit code. Raises TimeoutError after `seconds`, else OSError."""
         try:

@@ -54,6 +54,9 @@ class Container(Protocol):
     async def stop(self, seconds: float) -> None:
         """End it; by force after `seconds`."""
 
+    async def kill(self) -> None:
+        """End it at once."""
+
     async def execute(self, command: list[str], seconds: float) -> int:
         """Run a command in it."""
 

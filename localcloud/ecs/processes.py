@@ -161,6 +161,10 @@ class ProcessContainer:
             self._tell(b"K")
             await process.wait()
 
+    async def kill(self) -> None:
+        """SIGKILL to all of its processes."""
+        self._tell(b"K")
+
     def _tell(self, what: bytes) -> None:
         if self._process and self._process.returncode is None and self._process.stdin:
             with suppress(OSError, RuntimeError):

@@ -116,13 +116,14 @@ def new_task(
     return record
 
 
-def event(service: Record, text: str) -> None:
-    """Add a service event, newest first, unless it repeats the last one."""
+def event(service: Record, text: str) -> bool:
+    """Add a service event, newest first, unless it repeats the last one; whether it is new."""
     message = f"(service {service['serviceName']}) {text}"
     if service["events"] and service["events"][0]["message"] == message:
-        return
+        return False
     service["events"].insert(0, {"id": str(uuid.uuid4()), "createdAt": now(), "message": message})
     del service["events"][100:]
+    return True
 
 
 def forget_stopped() -> None:

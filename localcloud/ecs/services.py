@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
 from typing import Any
 
 from localcloud import emulator
@@ -15,6 +16,7 @@ from localcloud.ecs.failures import BACKOFF_MOST, Failures
 from localcloud.ecs.records import Record, ecs, event, new_task, subnets
 from localcloud.ecs.serving import healthy, register, stop_unhealthy
 from localcloud.ecs.tasks import Tasks
+from localcloud.ecs.zones import NO_CAPACITY, Outages, Rebalancing
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -25,9 +27,10 @@ class Scheduler:
     def __init__(self, tasks: Tasks) -> None:
         self.tasks = tasks
         self.failures = Failures()
+        self.outages = Outages()
 
     def step(self) -> bool:
-        """Look at every service once; whether all are as they should be, and nothing of them waits for time."""
+        """Look at every service once; whether all of them are at rest: nothing waits for time."""
         responses = emulator.module("core.responses")
         at_rest = True
         for (account, region, key), service in ecs()._services.all_items():
@@ -75,7 +78,9 @@ class Scheduler:
         start = _Start(self, cluster, service, live, account, region)
         if kept := strategies.kept_source(service, wanted):
             self._beside(service, wanted, kept, live, start)
-        else:
+        elif not self._rebalancing(service).step(
+            service, wanted, live, lambda places: start.one(wanted, places)
+        ):
             self._instead(service, wanted, live, start)
         service["_healthy"] = sum(healthy(service, t) for t in live)
         self._complete(service, wanted, live, mine)
@@ -121,12 +126,19 @@ class Scheduler:
                     self._trim(service, tasks, 0)
 
     def _trim(self, service: Record, tasks: list[Record], count: int) -> list[Record]:
-        """Stop what is more than `count`, the newest that are not healthy first; the rest."""
-        excess = max(0, len(tasks) - count)
-        tasks = sorted(tasks, key=lambda t: (healthy(service, t), -t["_order"]))
-        for task in tasks[:excess]:
-            self._stop(service, task)
-        return tasks[excess:]
+        """Stop what is more than `count`; the rest.
+
+        Those that are not healthy go first, then the newest of the zone that has most.
+        """
+        tasks = list(tasks)
+        while len(tasks) > count:
+            zones = Counter(t["availabilityZone"] for t in tasks)
+            first = min(
+                tasks, key=lambda t: (healthy(service, t), -zones[t["availabilityZone"]], -t["_order"])
+            )
+            tasks.remove(first)
+            self._stop(service, first)
+        return tasks
 
     def _instead(self, service: Record, wanted: Record, live: list[Record], start: _Start) -> None:
         """New tasks in the place of old ones, within the service's percentages."""
@@ -158,7 +170,10 @@ class Scheduler:
         if not failed:
             start.tasks(wanted, min(desired - len(new), most - len(new) - len(old)))
 
-    def _stop(self, service: Record, task: Record) -> None:
+    def _rebalancing(self, service: Record) -> Rebalancing:
+        return Rebalancing(self.outages, lambda task, text: self._stop(service, task, text))
+
+    def _stop(self, service: Record, task: Record, text: str = "") -> None:
         identity = task["taskArn"].rsplit("/", 1)[1]
         self.tasks.stop(
             task,
@@ -167,7 +182,7 @@ class Scheduler:
         )
         if task["_targets"]:
             event(service, "has begun draining connections on 1 tasks.")
-        event(service, f"has stopped 1 running tasks: (task {identity}).")
+        event(service, text or f"has stopped 1 running tasks: (task {identity}).")
         announce.action(service, "TASKS_STOPPED")
 
     # --- what is shown --------------------------------------------------------------------------------------
@@ -205,12 +220,11 @@ class Scheduler:
 
 def _at_rest(service: Record) -> bool:
     """Whether a service has what it should have: only something that happens can change that."""
-    return (
-        service["status"] == "INACTIVE"
-        or [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
-        and service["desiredCount"] == service["runningCount"] == service.get("_healthy")
-        and not service["pendingCount"]
-    )
+    if service["status"] == "INACTIVE":
+        return True
+    completed = [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
+    counts = {service.get(name) for name in ("desiredCount", "runningCount", "_healthy")}
+    return completed and len(counts) == 1 and not service["pendingCount"]
 
 
 def _progress(service: Record) -> list[tuple[Any, ...]]:
@@ -245,15 +259,21 @@ class _Start:
             announce.action(service, "SERVICE_TASK_CONFIGURATION_FAILURE", why)
             failures.pause(deployment, BACKOFF_MOST)
             return
+        places = subnets(deployments.revision(deployment).get("networkConfiguration"))
+        if places and not (places := self._scheduler.outages.usable(places)):
+            if event(service, f"was unable to place a task. Reason: {NO_CAPACITY}."):
+                announce.action(service, "SERVICE_TASK_PLACEMENT_FAILURE", NO_CAPACITY)
+            failures.pause(deployment, 1.0)
+            return
         for _ in range(count):
-            self._one(deployment, definition)
+            self.one(deployment, places)
         event(service, f"has started {count} tasks.")
 
-    def _one(self, deployment: Record, definition: Record) -> None:
+    def one(self, deployment: Record, places: list[str]) -> Record:
+        """Start one task in the subnet, and so the zone, that has the fewest of this deployment's."""
         service, revision = self._service, deployments.revision(deployment)
+        definition = ecs()._task_defs[ecs()._resolve_td_key(deployment["taskDefinition"])]
         mine = [t for t in self._live if t.get("_deployment_id") == deployment["id"]]
-        # The subnet, and so the zone, that has the fewest of this deployment's tasks.
-        places = subnets(revision.get("networkConfiguration"))
         used = [t["_subnet"] for t in mine]
         strategy = revision.get("capacityProviderStrategy")
         provider = capacity.choose(strategy, [t["capacityProviderName"] for t in mine]) if strategy else None
@@ -274,3 +294,4 @@ class _Start:
         ecs()._tasks[task["taskArn"]] = task
         self._live.append(task)
         self._scheduler.tasks.launch(task, definition, *self._where)
+        return task

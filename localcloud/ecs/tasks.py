@@ -28,6 +28,7 @@ class Tasks:
         self.records = state / "tasks"
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping: dict[str, asyncio.Event] = {}
+        self._lives: dict[str, Life] = {}
         #: Processes; an engine has its own, so that one that hangs holds up no process.
         self.starts = asyncio.Semaphore(_STARTS_AT_ONCE)
         self.engine: Any = None
@@ -38,7 +39,8 @@ class Tasks:
         arn = task["taskArn"]
         announce.task(task)
         self._stopping[arn] = asyncio.Event()
-        running = asyncio.get_running_loop().create_task(Life(self, task, definition, account, region).run())
+        life = self._lives[arn] = Life(self, task, definition, account, region)
+        running = asyncio.get_running_loop().create_task(life.run())
         self._running[arn] = running
         running.add_done_callback(lambda ended: self._ended(arn, ended))
 
@@ -47,6 +49,7 @@ class Tasks:
             log.error("task %s", arn, exc_info=problem)
         self._running.pop(arn, None)
         self._stopping.pop(arn, None)
+        self._lives.pop(arn, None)
         self.changed()
 
     def stop(self, task: Record, reason: str, code: str) -> None:
@@ -59,6 +62,21 @@ class Tasks:
         if event := self._stopping.get(task["taskArn"]):
             event.set()
         self.changed()
+
+    async def kill(self, zone: str, reason: str) -> list[str]:
+        """End every task of a zone at once, as its failure would; their ARNs.
+
+        Their containers end without a word; a task that has none yet fails to start, for `reason`.
+        """
+        lives = [life for life in self._lives.values() if life.task["availabilityZone"] == zone]
+        containers = [container for life in lives for _, _, container in life.containers]
+        for life in lives:
+            if not life.containers:
+                self.stop(life.task, reason, "TaskFailedToStart")
+        for problem in await asyncio.gather(*(each.kill() for each in containers), return_exceptions=True):
+            if isinstance(problem, BaseException):
+                log.warning("a container of zone %s: %s", zone, problem)
+        return [str(life.task["taskArn"]) for life in lives]
 
     def stopping(self, arn: str) -> asyncio.Event:
         """Set when the task is to stop."""

@@ -1,4 +1,4 @@
-"""CloudWatch Logs where MiniStack's differs from AWS: filter patterns, the pages of what they find, bounds."""
+"""CloudWatch Logs where MiniStack's differs from AWS: filter patterns, pages of what they find, bounds."""
 
 from localcloud.logs import api, limits
 

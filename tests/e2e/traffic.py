@@ -10,12 +10,16 @@ from urllib.parse import urlsplit
 
 
 class Traffic:
-    """Three clients, two of which keep their connections; up to 150 requests a second, for 5 minutes."""
+    """Three clients, two of which keep their connections; up to 150 requests a second, for 5 minutes.
+
+    `seen` has each request: when it began and ended (monotonic), and what came of it, "ok" if it was echoed.
+    """
 
     def __init__(self, url: str, token: str) -> None:
         self.host = urlsplit(url).netloc
         self.token = token
         self.answers: Counter[str] = Counter()
+        self.seen: list[tuple[float, float, str]] = []
         self._stop = threading.Event()
         self._until = time.monotonic() + 300
         self._threads = [
@@ -29,16 +33,19 @@ class Traffic:
         count = 0
         while not self._stop.wait(0.02) and time.monotonic() < self._until:
             count += 1
+            began = time.monotonic()
             sent = {"str": f"client {number}, request {count}"}
             try:
                 connection.request("POST", "/echo", json.dumps(sent), headers)
                 response = connection.getresponse()
                 body = response.read()
                 ok = response.status == 200 and json.loads(body) == sent
-                self.answers["ok" if ok else f"{response.status} {body[:300]!r}"] += 1
+                answer = "ok" if ok else f"{response.status} {body[:300]!r}"
             except (OSError, http.client.HTTPException, ValueError) as error:
-                self.answers[repr(error)] += 1
+                answer = repr(error)
                 connection.close()
+            self.answers[answer] += 1
+            self.seen.append((began, time.monotonic(), answer))
             if not keeps:
                 connection.close()
         connection.close()
