@@ -3,14 +3,20 @@
     export TOKEN=...  (printed by `make create ENV=local`, which has to run)
     python -m bench.balancer [--seconds 2] [--connections 16] [--rounds 3]
 
-Interleaved rounds in one run; the table shows the median round.
+Interleaved rounds in one run; the tables show the median round. Processor time is that of the local cloud's
+process, and of the tasks' processes below it (Linux; not of tasks in containers). Where a machine does other
+things as well, it says more than rates do.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import statistics
 import sys
+import urllib.request
+from pathlib import Path
 
 import boto3
 import uvloop
@@ -38,6 +44,29 @@ def targets(endpoint: str) -> tuple[tuple[str, int], tuple[str, int]]:
     sys.exit(f"No healthy target at {endpoint}. Make an environment first: make create ENV=local")
 
 
+def process_id(endpoint: str) -> int:
+    """The local cloud's process."""
+    with urllib.request.urlopen(f"{endpoint}/_localcloud", timeout=10) as answer:  # noqa: S310 - loopback
+        return int(json.load(answer)["pid"])
+
+
+def processor_time(root: int) -> tuple[float, float]:
+    """Seconds used so far by a process, and by all those below it."""
+    used, parents = {}, {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # It has ended meanwhile.
+        parents[int(entry.name)] = int(fields[1])
+        used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_below(pid: int) -> bool:
+        return pid in parents and (parents[pid] == root or is_below(parents[pid]))
+
+    return used[root], sum(seconds for pid, seconds in used.items() if is_below(pid))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.balancer", description=__doc__.splitlines()[0])
@@ -52,14 +81,24 @@ def main() -> None:
     through, direct = targets(options.endpoint)
     request, expected = echo_request(token)
     rounds: dict[str, list[Round]] = {"straight to a task": [], "through the balancer": []}
+    costs: dict[str, list[tuple[float, float]]] = {way: [] for way in rounds}
+    cloud = process_id(options.endpoint)
     for number in range(options.rounds + 1):
-        for (host, port), results in zip((direct, through), rounds.values(), strict=True):
+        for (host, port), way in zip((direct, through), rounds, strict=True):
+            before = processor_time(cloud)
             seconds = options.seconds if number else min(1.0, options.seconds)  # the first round warms up
             measured = uvloop.run(load(port, request, expected, options.connections, seconds, host))
             if number:
-                results.append(measured)
+                rounds[way].append(measured)
+                used = zip(processor_time(cloud), before, strict=True)
+                balancer, tasks = ((after - start) / len(measured.latencies) * 1e6 for after, start in used)
+                costs[way].append((balancer, tasks))
     print(f"{options.connections} connections, median of {options.rounds} rounds of {options.seconds:g} s")
     print_table("way", rounds)
+    print("\nprocessor time a request, us")
+    for way, pairs in costs.items():
+        balancer, tasks = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"{way:22} local cloud {balancer:5.0f}   tasks {tasks:5.0f}")
 
 
 if __name__ == "__main__":
