@@ -25,16 +25,17 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "cloudformation"
 
-#: A service in one file: says its version, is ready at once, and leaves when told to; BREAK makes it exit,
-#: with SAYS as its last words.
+#: A service in one file: says its version (at /slow a moment later), is ready at once, and leaves when told
+#: to; BREAK makes it exit, with SAYS as its last words.
 SERVICE = """
-import http.server, os, signal, sys
+import http.server, os, signal, sys, time
 if "healthcheck" in sys.argv:
     sys.exit(0)
 if os.environ.get("BREAK"):
     sys.exit(os.environ.get("SAYS", "broken on purpose"))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        time.sleep(0.05 if self.path == "/slow" else 0)
         body = os.environ.get("VERSION", "?").encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
