@@ -113,6 +113,10 @@ outputs: $(RUN) ## The stacks' outputs                                          
 cost: $(RUN) ## What it costs a month on AWS, line by line                          ENV= [USE="--requests 5e7 --tasks 3"] [JSON=1]
 	@$(STACK) cost $(OPTIONS) $(USE)
 
+.PHONY: dashboard
+dashboard: $(RUN) ## Where its dashboard is in the AWS console                       ENV= [JSON=1]
+	@$(STACK) dashboard $(OPTIONS)
+
 .PHONY: events
 events: $(RUN) ## The stacks' latest events                                          ENV= [JSON=1]
 	@$(STACK) events $(OPTIONS)
@@ -155,9 +159,9 @@ local-reset: $(RUN) ## Stop it and forget everything                            
 ##@ The image
 
 .PHONY: image
-image: $(RUN) ## Build the image in the local Docker engine; compare its size          [ARCH=amd64|arm64] [BASE_IMAGE=]
-	@image="$$($(STACK) image $(if $(ARCH),--arch '$(ARCH)') $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)'))" \
-	  && echo "$$image" && $(PY) -m bench.image "$$image" --starts 0
+image: $(RUN) ## Build the image in the local Docker engine; compare its size          [ARCH=amd64|arm64] [BASE_IMAGE=] [JSON=1]
+	@image="$$($(STACK) image $(if $(ARCH),--arch '$(ARCH)') $(if $(BASE_IMAGE),--base-image '$(BASE_IMAGE)') $(if $(JSON),--json))" \
+	  && echo "$$image" $(if $(JSON),,&& $(PY) -m bench.image "$$image" --starts 0)
 
 .PHONY: push
 push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=]

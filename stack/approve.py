@@ -93,17 +93,28 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
     protection.follow(cloud, terminal)
     stack_policies.follow(cloud, terminal)
     terminal.say(f"The change {name} is done: {listed}", "bold green")
-    _say_what_to_pass_on(cloud, terminal, f"{again}-2")
+    passed_on = _say_what_to_pass_on(cloud, terminal, f"{again}-2")
+    terminal.data(
+        {
+            "environment": environment.name,
+            "name": name,
+            "executed": [change_set.stack for change_set, _ in chosen],
+            "pass_on": passed_on,
+        }
+    )
     return OK
 
 
-def _say_what_to_pass_on(cloud: Cloud, terminal: Terminal, again: str) -> None:
-    """Name every output that a later stack was made with another value of."""
+def _say_what_to_pass_on(cloud: Cloud, terminal: Terminal, again: str) -> list[dict[str, str]]:
+    """Name, and return, every output that a later stack was made with another value of."""
     known = stacks.outputs(cloud)
+    found: list[dict[str, str]] = []
     for stack_name, stack in stacks.describe_all(cloud).items():
         moved = stacks.outdated(cloud.environment, stack_name, stack.parameters if stack else {}, known)
         for output, source in moved.items():
             terminal.notice(f"{output} of {source} is another now; pass it on to {stack_name}: {again}")
+            found.append({"output": output, "of": source, "to": stack_name})
+    return found
 
 
 def _body(cloud: Cloud, change_set: changesets.ChangeSet) -> str:

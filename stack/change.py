@@ -236,6 +236,13 @@ def reject(cloud: Cloud, terminal: Terminal, name: str) -> int:
                 f"The change set {name} of {change_set.stack} was not deleted: {error}"
             ) from error
         terminal.say(f"Deleted the change set {name} of {cloud.environment.stack_name(change_set.stack)}")
+    terminal.data(
+        {
+            "environment": cloud.environment.name,
+            "name": name,
+            "rejected": [change_set.stack for change_set in there],
+        }
+    )
     return OK
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from stack import access, address, causes, changesets, endpoint, protection, stack_policies, stacks, verdict
+from stack.access import Token
 from stack.address import Address
 from stack.clients import Cloud
 from stack.cost import show
@@ -52,7 +54,8 @@ def run(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     for name in missing:
         _create(cloud, terminal, name, found[name], runtime)
     terminal.say(f"{environment.name} is complete after {time.monotonic() - begun:.0f} s", "bold green")
-    _hand_over(cloud, terminal)
+    service, token = _hand_over(cloud, terminal)
+    _data(cloud, terminal, "created", service, token)
     return OK
 
 
@@ -89,7 +92,22 @@ def _exists(cloud: Cloud, terminal: Terminal, started: bool) -> int:
             terminal.say(f"A token to call it with:  make token ENV={name} NAME=me")
         terminal.say(f"Test it:                  make test ENV={name}")
     terminal.say(f"Change it:                make change ENV={name} NAME=my-change")
+    _data(cloud, terminal, "back" if started else "exists", service, None)
     return OK if started else REFUSED
+
+
+def _data(
+    cloud: Cloud, terminal: Terminal, result: str, service: Address | None, token: Token | None
+) -> None:
+    terminal.data(
+        {
+            "environment": cloud.environment.name,
+            "result": result,
+            "stacks": [cloud.environment.stack_name(stack) for stack in cloud.environment.stacks],
+            "url": service.url if service else None,
+            "token": asdict(token) if token else None,
+        }
+    )
 
 
 def _create(
@@ -139,6 +157,7 @@ def fail(cloud: Cloud, terminal: Terminal, name: str, operation: str, outcome: O
     found = verdict.make(environment, name, operation, outcome.status, outcome.events, outcome.evidence)
     verdict.keep(environment, found)
     verdict.show(terminal, found)
+    terminal.data(found)
     again = (
         f"Correct the cause and run make create ENV={environment.name} again: it continues with {name}."
         if operation == "create"
@@ -192,18 +211,18 @@ def _wait_until_reachable(service: Address, terminal: Terminal) -> None:
         time.sleep(0.5)
 
 
-def _hand_over(cloud: Cloud, terminal: Terminal) -> None:
-    """Print what one needs to call the service: its URL, a token, a ready line."""
+def _hand_over(cloud: Cloud, terminal: Terminal) -> tuple[Address | None, Token | None]:
+    """Print, and return, what one needs to call the service: its URL, a token; and a ready line."""
     service = address.find(cloud, stacks.describe_all(cloud))
     if not service:
         terminal.say(f"What it holds and gives:  make outputs ENV={cloud.environment.name}")
-        return
+        return None, None
     _wait_until_reachable(service, terminal)
     terminal.result(f"export URL={service.url}")
     if cloud.environment.token is None:
         terminal.say("It answers. Try it:")
         terminal.result(f'curl -s{service.curl_options} "$URL{service.health_path}"')
-        return
+        return service, None
     token = access.create(cloud, "first")
     terminal.result(f"export TOKEN={token.token}")
     terminal.say("The token is shown this once. Try it:")
@@ -211,3 +230,4 @@ def _hand_over(cloud: Cloud, terminal: Terminal) -> None:
         f'curl -s{service.curl_options} "$URL/echo" -H "Authorization: Bearer $TOKEN" '
         "-H 'Content-Type: application/json' -d '{\"str\": \"hello\"}'"
     )
+    return service, token

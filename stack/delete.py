@@ -23,6 +23,7 @@ def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
     if not found:
         terminal.say(f"{environment.name} does not exist at {cloud.where}; there is nothing to delete.")
         endpoint.stop_if_empty(cloud, terminal)
+        terminal.data({"environment": environment.name, "deleted": [], "kept": []})
         return OK
     running = [stack for stack in found.values() if _busy(stack)]
     if running:
@@ -32,13 +33,15 @@ def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
         )
     protection.check_deletable(cloud, found.values())
     _confirm(cloud, terminal, found, yes)
-    kept: list[str] = []
+    kept: list[dict[str, str]] = []
     for name, stack in reversed(found.items()):
         kept += _delete(cloud, terminal, name, stack)
     terminal.say(f"{environment.name} is deleted", "bold green")
-    for line in kept:
-        terminal.result(f"Kept, and still billed where it costs: {line}")
+    for one in kept:
+        terminal.result(f"Kept, and still billed where it costs: {one['id']} ({one['type']})")
     endpoint.stop_if_empty(cloud, terminal)
+    deleted = [stack.name for stack in reversed(found.values())]
+    terminal.data({"environment": environment.name, "deleted": deleted, "kept": kept})
     return OK
 
 
@@ -68,8 +71,8 @@ def _confirm(cloud: Cloud, terminal: Terminal, found: dict[str, Stack], yes: boo
         raise refused(f'"{typed}" is not {environment.name}; nothing was deleted.')
 
 
-def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[str]:
-    """Delete one stack and return what it left behind, in words."""
+def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[dict[str, str]]:
+    """Delete one stack and return what it left behind: `id` and `type` of each."""
     template = cloud.environment.templates[name]
     repositories = [
         key
@@ -93,7 +96,10 @@ def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[s
             "Clear what holds it and run the same command again; it continues there.",
         )
     return [
-        f"{event.get('PhysicalResourceId', event.get('LogicalResourceId'))} ({event.get('ResourceType')})"
+        {
+            "id": event.get("PhysicalResourceId") or event.get("LogicalResourceId", ""),
+            "type": event.get("ResourceType", ""),
+        }
         for event in outcome.kept
     ]
 

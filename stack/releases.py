@@ -55,7 +55,7 @@ def show(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     return OK
 
 
-def rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None) -> int:
+def rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None, form: change.Form) -> int:
     """Make a change back to the image `to` (a tag, or the beginning of a digest); return the exit code.
 
     Without `to` it is the one that was deployed before the one that runs; where ECS remembers none, the
@@ -77,7 +77,7 @@ def rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None)
         "make change brings the working tree's image again"
     )
     checked = changesets.check_name(name or f"rollback-{chosen.digest.removeprefix('sha256:')[:12]}")
-    return change.run(cloud, terminal, checked, "auto", change.Form(), image=f"{uri}@{chosen.digest}")
+    return change.run(cloud, terminal, checked, "auto", form, image=f"{uri}@{chosen.digest}")
 
 
 def _words(moment: datetime) -> str:

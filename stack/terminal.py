@@ -27,8 +27,12 @@ def _console(*, stderr: bool) -> Console:
 
 @dataclass
 class Terminal:
-    """The two consoles of one run of the tool."""
+    """The two consoles of one run of the tool.
 
+    With `as_json` standard output gets the result's data and nothing else, and no question is asked.
+    """
+
+    as_json: bool = False
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
     _noticed: set[str] = field(default_factory=set)
@@ -41,11 +45,12 @@ class Terminal:
     @property
     def asks(self) -> bool:
         """True where a question can be answered."""
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.as_json
 
     def result(self, line: str = "", style: str = "") -> None:
         """Print a line of the result, exactly as given, to be copied or piped."""
-        self.out.print(Text(line, style=style), soft_wrap=True)
+        if not self.as_json:
+            self.out.print(Text(line, style=style), soft_wrap=True)
 
     def raw(self, line: str) -> None:
         """Write a line without looking at it: tabs stay tabs."""
@@ -70,8 +75,14 @@ class Terminal:
 
     def table(self, table: Table) -> None:
         """Print a table of the result."""
-        self.out.print(table)
+        if not self.as_json:
+            self.out.print(table)
 
     def json(self, value: Any) -> None:
         """Print a result for scripts."""
-        self.result(json.dumps(value, indent=2, default=str))
+        self.out.print(Text(json.dumps(value, indent=2, default=str)), soft_wrap=True)
+
+    def data(self, value: Any) -> None:
+        """Print the result as data, where that is what was asked for; `result` and `table` are its words."""
+        if self.as_json:
+            self.json(value)

@@ -104,6 +104,7 @@ def cancel(cloud: Cloud, terminal: Terminal) -> int:
     outcome = _follow(cloud, terminal, name, stack, "Cancelling the update of")
     if outcome.status == "UPDATE_ROLLBACK_COMPLETE":
         terminal.result(f"{stack.name} is UPDATE_ROLLBACK_COMPLETE: as it was before the update.")
+        terminal.data({"environment": env, "stack": stack.name, "status": outcome.status})
         return OK
     if outcome.status == "UPDATE_COMPLETE":
         raise refused(
@@ -112,6 +113,7 @@ def cancel(cloud: Cloud, terminal: Terminal) -> int:
         )
     failure = _verdict(cloud, name, outcome)
     verdict.show(terminal, failure)
+    terminal.data(failure)
     raise ToolError(
         f"{stack.name} ended {outcome.status}: it could not go back as a whole.",
         f"Correct the cause, then: aws cloudformation continue-update-rollback --stack-name {stack.name}",

@@ -93,7 +93,7 @@ def command(name: str, words: str) -> Callable[[Callable[..., int]], click.Comma
                 raise usage("No environment is given.", f"Give one with ENV= (or --env): {known}")
             cloud = Cloud(environment.load(root, env))
             ctx.meta["env"], ctx.meta["where"] = env, cloud.where
-            return function(cloud, Terminal(), **options)
+            return function(cloud, Terminal(as_json=options.pop("as_data", False)), **options)
 
         option = click.option("--env", metavar="ENV", help="A file of cloudformation/environments/.")
         return tool.command(name, epilog=example(f"{name} {words}"))(option(wrapped))
@@ -103,6 +103,8 @@ def command(name: str, words: str) -> Callable[[Callable[..., int]], click.Comma
 
 name = click.option("--name", metavar="NAME", help="Name of the change: letters, digits, hyphens.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+# For commands that do something: what they say goes to standard error, and the result is data.
+as_data = click.option("--json", "as_data", is_flag=True, help="Print the result as JSON, and ask nothing.")
 runtime = click.option(
     "--runtime",
     type=click.Choice(get_args(pin.Runtime)),

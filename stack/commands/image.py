@@ -8,7 +8,7 @@ import click
 
 from stack import endpoint, stacks
 from stack.clients import Cloud
-from stack.commands.base import as_json, command, example, runtime, tool
+from stack.commands.base import as_data, as_json, command, example, runtime, tool
 from stack.errors import OK
 from stack.image import pin
 from stack.terminal import Terminal
@@ -23,27 +23,34 @@ from stack.terminal import Terminal
 @click.option(
     "--arch", type=click.Choice(["amd64", "arm64"]), help="Processor to build for, instead of this one."
 )
+@as_data
 @click.pass_context
-def _image(ctx: click.Context, base_image: str | None, arch: str | None) -> int:
+def _image(ctx: click.Context, base_image: str | None, arch: str | None, as_data: bool) -> int:
     """Build the working tree's container image in the local Docker engine; needs no environment.
 
     An image for another processor needs no emulation.
     """
     if base_image:
         os.environ["BASE_IMAGE"] = base_image
-    terminal = Terminal()
-    terminal.result(pin.build_here(ctx.obj, arch, terminal))
+    terminal = Terminal(as_json=as_data)
+    _show(terminal, pin.build_here(ctx.obj, arch, terminal))
     return OK
 
 
 @command("push", "--env local")
 @runtime
+@as_data
 def _push(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Build the working tree's image and push it to the environment's repository, unless it is there."""
     pin.check_builds(cloud.environment, "There is nothing to push")
     endpoint.present(cloud, terminal)
-    terminal.result(pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
+    _show(terminal, pin.ensure(cloud, stacks.outputs(cloud), runtime, terminal))
     return OK
+
+
+def _show(terminal: Terminal, image: str) -> None:
+    terminal.result(image)
+    terminal.data({"image": image})
 
 
 @tool.command("scan", epilog=example("scan --offline"))

@@ -9,7 +9,7 @@ import click
 
 from stack import approve, change, changesets, create, delete, probe
 from stack.clients import Cloud
-from stack.commands.base import as_json, command, name, runtime
+from stack.commands.base import as_data, as_json, command, name, runtime
 from stack.errors import usage
 from stack.image import pin
 from stack.terminal import Terminal
@@ -17,6 +17,7 @@ from stack.terminal import Terminal
 
 @command("create", "--env local")
 @runtime
+@as_data
 def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     """Make every stack that is missing, push the image, print the URL and a token.
 
@@ -72,6 +73,7 @@ def _change(
 @name
 @click.option("--replace", metavar="ID", multiple=True, help="Guarded resource that may go; repeatable.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal. The gate stays.")
+@as_data
 def _approve(cloud: Cloud, terminal: Terminal, name: str | None, replace: tuple[str, ...], yes: bool) -> int:
     """Execute the change that was reviewed, with progress.
 
@@ -84,6 +86,7 @@ def _approve(cloud: Cloud, terminal: Terminal, name: str | None, replace: tuple[
 
 @command("reject", "--env local --name more-tasks")
 @name
+@as_data
 def _reject(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     """Drop a change that was made but not approved."""
     return change.reject(cloud, terminal, changesets.check_name(name))
@@ -91,6 +94,7 @@ def _reject(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
 
 @command("delete", "--env local")
 @click.option("--yes", is_flag=True, help="Do not ask for the environment's name.")
+@as_data
 def _delete(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
     """Delete every stack of the environment, last first; say what is kept.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from stack import releases, watch
+from stack import change, releases, watch
 from stack.clients import Cloud
-from stack.commands.base import as_json, command, name
+from stack.commands.base import as_data, as_json, command, name
 from stack.terminal import Terminal
 
 
@@ -21,6 +21,7 @@ def _watch(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 
 
 @command("cancel", "--env local")
+@as_data
 def _cancel(cloud: Cloud, terminal: Terminal) -> int:
     """Cancel the update that runs, and wait until the stack is as it was before.
 
@@ -37,10 +38,10 @@ def _releases(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 
 
 @command("rollback", "--env local --to 1f0c4d5e6a7b")
-@click.option(
-    "--to", metavar="IMAGE", help="Tag, or beginning of a digest; without it, the one before what runs."
-)
+@click.option("--to", metavar="IMAGE", help="Tag, or beginning of a digest; else what was deployed before.")
 @name
-def _rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None) -> int:
+@as_json
+def _rollback(cloud: Cloud, terminal: Terminal, to: str | None, name: str | None, as_json: bool) -> int:
     """Make a change back to an earlier image, to be reviewed and approved as any other."""
-    return releases.rollback(cloud, terminal, to, name)
+    form = change.Form("json" if as_json else "table")
+    return releases.rollback(cloud, terminal, to, name, form)

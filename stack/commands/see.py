@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from stack import look, status
+from stack import dashboard, look, status
 from stack.clients import Cloud
-from stack.commands.base import as_json, command
+from stack.commands.base import as_data, as_json, command
 from stack.terminal import Terminal
 
 
@@ -22,6 +22,13 @@ def _status(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 def _outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Show the stacks' outputs as stack.Output=value."""
     return look.outputs(cloud, terminal, as_json)
+
+
+@command("dashboard", "--env prod")
+@as_data
+def _dashboard(cloud: Cloud, terminal: Terminal) -> int:
+    """Show where the environment's dashboard is in the AWS console."""
+    return dashboard.run(cloud, terminal)
 
 
 @command("events", "--env local --stack service --limit 20")

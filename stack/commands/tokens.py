@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 from rich.table import Table
 
 from stack import access, endpoint
 from stack.clients import Cloud
-from stack.commands.base import as_json, command
+from stack.commands.base import as_data, as_json, command
 from stack.errors import OK, usage
 from stack.terminal import Terminal
 
 
 @command("token", "--env local --name laptop")
 @click.option("--name", metavar="NAME", help="What the token is called.")
+@as_data
 def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     """Make an API token. It is shown this once."""
     if not name:
@@ -24,6 +27,7 @@ def _token(cloud: Cloud, terminal: Terminal, name: str | None) -> int:
     terminal.result(f"export TOKEN={made.token}")
     until = f", until {made.expires_at}" if made.expires_at else ""
     terminal.say(f"{made.name} ({made.id}){until}. It is shown this once.")
+    terminal.data(asdict(made))
     return OK
 
 
@@ -60,6 +64,7 @@ def _tokens(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 
 @command("revoke-token", "--env local --id 3f2a9c")
 @click.option("--id", "token_id", metavar="ID", help="The token's id, which `tokens` shows.")
+@as_data
 def _revoke_token(cloud: Cloud, terminal: Terminal, token_id: str | None) -> int:
     """Revoke an API token; running tasks notice within a minute."""
     if not token_id:
@@ -71,4 +76,5 @@ def _revoke_token(cloud: Cloud, terminal: Terminal, token_id: str | None) -> int
     endpoint.present(cloud, terminal)
     access.revoke(cloud, token_id)
     terminal.say(f"The token {token_id} is revoked. Tasks notice within a minute.")
+    terminal.data({"id": token_id, "state": "revoked"})
     return OK
