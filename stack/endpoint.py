@@ -18,8 +18,9 @@ _START_SECONDS = 120
 
 def answers(cloud: Cloud) -> bool:
     """Say whether the endpoint answers CloudFormation calls; anything but silence raises as usual."""
+    # What takes the connection is there; on a busy machine it may take its time to answer.
     client = cloud.client(
-        "cloudformation", connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 1}
+        "cloudformation", connect_timeout=2, read_timeout=30, retries={"total_max_attempts": 1}
     )
     try:
         client.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])
