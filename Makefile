@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 SCAN_VENV := .venv-scan
+LOAD_VENV := .venv-load
 STACK := $(PY) -m stack
 # Passed on only when given, so that the tool itself says what is missing and what there is to choose from.
 OPTIONS = $(if $(ENV),--env '$(ENV)') $(if $(NAME),--name '$(NAME)') $(if $(JSON),--json)
@@ -17,6 +18,7 @@ COMMA := ,
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 SCAN := $(SCAN_VENV)/.installed
+LOAD := $(LOAD_VENV)/.installed
 COMPOSE := docker compose --project-name echo-room --file docker/compose.yaml
 
 ##@ Operate an environment (ENV=local needs no AWS account)
@@ -61,6 +63,12 @@ test: $(RUN) ## Test the deployed service from outside                          
 .PHONY: drill
 drill: $(RUN) ## Break things on purpose, see alarms and rollbacks, put them right    ENV= [DRILL=name,name] [REPORT=folder] [JSON=1]
 	@$(STACK) drill $(OPTIONS) $(foreach name,$(subst $(COMMA), ,$(DRILL)),--only '$(name)') $(if $(REPORT),--report '$(REPORT)')
+
+.PHONY: load
+load: $(RUN) $(LOAD) ## Drive load, judge it by the objectives, write a report   ENV= [PROFILE=steady|ramp|spike|soak] [RATE=] [SECONDS=] [REPORT=file.html] [FAULT=] [JSON=1]
+	@$(PY) -m bench.load $(if $(ENV),--env '$(ENV)') $(if $(PROFILE),--profile '$(PROFILE)') $(if $(RATE),--rate '$(RATE)') \
+	  $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(REPORT),--report '$(REPORT)') $(if $(FAULT),--fault '$(FAULT)') \
+	  $(if $(JSON),--json) --locust $(LOAD_VENV)/bin/python
 
 .PHONY: token
 token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
@@ -194,7 +202,7 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 	@$(PY) -m app serve
 
 .PHONY: check
-check: $(DEV) $(SCAN) lint ## Everything that must hold: lint, types, templates, all tests
+check: $(DEV) $(SCAN) $(LOAD) lint ## Everything that must hold: lint, types, templates, all tests
 	@$(VENV)/bin/pytest -n 4 -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
 
@@ -226,7 +234,7 @@ diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
-	@for part in app stack stack/scan localcloud docker tests docs; do \
+	@for part in app stack stack/scan localcloud docker tests docs bench/load; do \
 	  echo "$$part/requirements.txt"; \
 	  (cd $$part && CUSTOM_COMPILE_COMMAND='make lock' $(abspath $(VENV))/bin/pip-compile --quiet --upgrade \
 	    --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -235,7 +243,7 @@ lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with 
 
 .PHONY: clean
 clean: ## Remove what can be made again (virtual environments, wheels, caches); keeps .state
-	@rm -rf $(VENV) $(SCAN_VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SCAN_VENV) $(LOAD_VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -273,4 +281,11 @@ $(SCAN): $(PY) stack/scan/requirements.txt
 	@echo "Installing what scans into $(SCAN_VENV)" >&2
 	@$(PY) -m venv --clear $(SCAN_VENV)
 	@$(SCAN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r stack/scan/requirements.txt
+	@touch $@
+
+# Apart, because Locust brings a web framework and much else, and patches the standard library.
+$(LOAD): $(PY) bench/load/requirements.txt
+	@echo "Installing what drives load into $(LOAD_VENV)" >&2
+	@$(PY) -m venv --clear $(LOAD_VENV)
+	@$(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/load/requirements.txt
 	@touch $@

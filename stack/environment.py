@@ -60,7 +60,7 @@ class Environment:
     """A checked environment file with the templates it deploys, in deployment order.
 
     `role` is the ARN that CloudFormation acts with ("" for the caller's own); `termination_protection` is
-    None where the file leaves it alone.
+    None where the file leaves it alone. `load_rate`: requests a second that `make load` may send; 0: none.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Environment:
     role: str = ""
     termination_protection: bool | None = None
     drills: Drills = field(default_factory=Drills)
+    load_rate: int = 0
 
     def stack_name(self, stack: str) -> str:
         """Return CloudFormation's name of the stack made from `stack`.yaml."""
@@ -157,6 +158,7 @@ def load(root: Path, name: str) -> Environment:
         role=content.get("role", ""),
         termination_protection=content.get("termination_protection"),
         drills=_drills(content.get("drills", {})),
+        load_rate=content.get("load_rate", 0),
     )
 
 

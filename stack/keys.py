@@ -16,6 +16,7 @@ TOP: Mapping[str, type] = {
     "stacks": list,
     "role": str,
     "termination_protection": bool,
+    "load_rate": int,
     "endpoint": dict,
     "token": dict,
     "container": dict,
@@ -30,7 +31,15 @@ TABLES: Mapping[str, Mapping[str, type]] = {
     "drills": {"allowed": bool, "zone_outage": list, "store_outage": list, "end_outage": list},
 }
 _REQUIRED = {"": ("region", "stacks"), "endpoint": ("url",), "token": ("create",)}
-_IN_WORDS = {str: "a string", list: "a list of strings", bool: "true or false", dict: "a table"}
+_IN_WORDS = {
+    str: "a string",
+    list: "a list of strings",
+    bool: "true or false",
+    int: "a whole number",
+    dict: "a table",
+}
+# Requests a second; no single machine sends more.
+MOST_LOAD = 100_000
 # Tables whose keys are free, and whose values are all strings.
 _OF_STRINGS = ("tags", "token.environment", "container.environment", "container.secrets")
 # What each command may ask for, beside {python}.
@@ -72,6 +81,8 @@ def check(content: Mapping[str, Any], mistakes: Mistakes) -> None:
         if isinstance(value, str) and not re.fullmatch(pattern, value):
             pinned = ", pinned by digest" if where == "container.image" else ""
             mistakes.add(where, f'must be like "{example}"{pinned}, not "{value}"')
+    if _is_a(content.get("load_rate"), int) and not 0 <= content["load_rate"] <= MOST_LOAD:
+        mistakes.add("load_rate", f"must be 0 to {MOST_LOAD} requests a second")
     _check_container(content, mistakes)
 
 
@@ -80,12 +91,19 @@ def is_list_of_strings(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
 
 
+def _is_a(value: Any, kind: type) -> bool:
+    """Say whether a value is what a key holds; `true` is no number, though Python's bool is one."""
+    if kind is list:
+        return is_list_of_strings(value)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
 def _check_table(where: str, table: Mapping[str, Any], known: Mapping[str, type], mistakes: Mistakes) -> None:
     prefix = f"{where}." if where else ""
     for key, value in table.items():
         if key not in known:
             mistakes.unknown(f"[{where}]" if where else "top level", key, known)
-        elif not (is_list_of_strings(value) if known[key] is list else isinstance(value, known[key])):
+        elif not _is_a(value, known[key]):
             mistakes.add(f"{prefix}{key}", f"must be {_IN_WORDS[known[key]]}, not {value!r}")
         elif known[key] is list:
             _check_words(f"{prefix}{key}", value, mistakes)

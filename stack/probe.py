@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.table import Table
@@ -20,21 +22,8 @@ from stack.terminal import Terminal
 def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Test the environment's service, print a table, and return 0 when everything passed, else 1."""
     environment = cloud.environment
-    if not environment.has_url:
-        raise usage(
-            f"{environment.name} has nothing to test: none of its stacks ({', '.join(environment.stacks)}) "
-            "is a service, with an output Url."
-        )
-    endpoint.present(cloud, terminal)
-    found = stacks.describe_all(cloud)
-    service = address.find(cloud, found)
-    if service is None:
-        raise refused(
-            f"{environment.name} has no service to test: no complete stack has the output Url.",
-            f"Create it first: make create ENV={environment.name}",
-        )
+    service, ids = service_of(cloud, terminal)
     terminal.say(f"Testing {service.url} from outside")
-    ids = [stack.id for stack in found.values() if stack]
     done = [
         *(_echo(cloud, terminal, service) if environment.token else ()),
         *(checks.do(name, check) for name, check in edge_checks.all_checks(cloud, service, ids)),
@@ -53,13 +42,39 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     return FAILED if failed else OK
 
 
-def _echo(cloud: Cloud, terminal: Terminal, service: Address) -> list[Check]:
-    """Do what only the echo service can, with a token of its own."""
-    token = access.create(cloud, f"test-{secrets.token_hex(4)}")
+def service_of(cloud: Cloud, terminal: Terminal) -> tuple[Address, list[str]]:
+    """Find where the service answers, and the ids of the stacks. Raises a ToolError without one."""
+    environment = cloud.environment
+    if not environment.has_url:
+        raise usage(
+            f"{environment.name} has nothing to test: none of its stacks ({', '.join(environment.stacks)}) "
+            "is a service, with an output Url."
+        )
+    endpoint.present(cloud, terminal)
+    found = stacks.describe_all(cloud)
+    service = address.find(cloud, found)
+    if service is None:
+        raise refused(
+            f"{environment.name} has no service to test: no complete stack has the output Url.",
+            f"Create it first: make create ENV={environment.name}",
+        )
+    return service, [stack.id for stack in found.values() if stack]
+
+
+@contextmanager
+def own_token(cloud: Cloud, terminal: Terminal, purpose: str) -> Iterator[str]:
+    """Make a token for what is inside, and revoke it afterwards. Raises a ToolError."""
+    token = access.create(cloud, f"{purpose}-{secrets.token_hex(4)}")
     try:
-        return [checks.do(name, check) for name, check in EchoChecks(service, token.token).all()]
+        yield token.token
     finally:
         _revoke(cloud, terminal, token)
+
+
+def _echo(cloud: Cloud, terminal: Terminal, service: Address) -> list[Check]:
+    """Do what only the echo service can, with a token of its own."""
+    with own_token(cloud, terminal, "test") as token:
+        return [checks.do(name, check) for name, check in EchoChecks(service, token).all()]
 
 
 def _revoke(cloud: Cloud, terminal: Terminal, token: Token) -> None:

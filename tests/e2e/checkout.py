@@ -44,8 +44,8 @@ class Checkout:
         path.write_text(text.replace(old, new))
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a line as a user would type it; the tests' own virtual environment saves its installation."""
-        command = re.sub(r"^make\b", f"make VENV={ROOT}/.venv", command)
+        """Run a line as a user would type it; the tests' own virtual environments save their installation."""
+        command = re.sub(r"^make\b", f"make VENV={ROOT}/.venv LOAD_VENV={ROOT}/.venv-load", command)
         return subprocess.run(
             ["bash", "-c", command],
             cwd=self.root,

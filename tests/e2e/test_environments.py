@@ -4,13 +4,18 @@ What only a laptop needs is put in: the endpoint, ports that anybody may use, th
 name of its own for prod.
 """
 
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from stack.processor import of_this_machine
 from tests.e2e import another
-from tests.e2e.checkout import Checkout, free_port
+from tests.e2e.checkout import ROOT, Checkout, free_port
 from tests.e2e.readme import readme_command
 
 pytestmark = pytest.mark.serial
@@ -46,6 +51,7 @@ def test_dev(place: Checkout) -> None:
     assert "a month" in place.succeed(readme_command("make cost ENV=dev"))
     place.succeed(readme_command("make create ENV=dev"))
     place.succeed(readme_command("make test ENV=dev"))
+    interrupt_load(place)
     put(place, "dev", {"QuietFromHour": 20})
     assert "cron(0 20" in place.succeed("make change ENV=dev NAME=earlier-nights")
     place.succeed("make approve ENV=dev NAME=earlier-nights")
@@ -53,6 +59,29 @@ def test_dev(place: Checkout) -> None:
     gone = place.run(readme_command("make delete ENV=dev"))
     assert (gone.returncode, gone.stdout.count("Kept")) == (0, KEPT["dev"]), gone.stdout + gone.stderr
     assert "dev is deleted" in gone.stderr
+
+
+def interrupt_load(checkout: Checkout) -> None:
+    """Ctrl-C ends a load with a report about the time until then, and its token is revoked."""
+    driver = ROOT / ".venv-load/bin/python"
+    if not driver.exists() and os.environ.get("CI") != "true":
+        return
+    load = subprocess.Popen(
+        [sys.executable, "-m", "bench.load", "--env", "dev", "--rate", "10", "--json", "--locust", driver,
+         "--report", "load.html"],
+        cwd=checkout.root, env=checkout.environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert load.stderr is not None
+    while "failed" not in (line := load.stderr.readline()):
+        assert line, "it ended by itself"
+    load.send_signal(signal.SIGINT)
+    out, err = load.communicate(timeout=120)
+    assert load.returncode == 130, err
+    assert json.loads(out)["interrupted"]
+    assert "interrupted" in (checkout.root / "load.html").read_text()
+    listed = json.loads(checkout.succeed("make -s tokens ENV=dev JSON=1"))
+    assert [one["state"] for one in listed if one["name"].startswith("load-")] == ["revoked"]
 
 
 def test_prod(place: Checkout) -> None:
@@ -64,6 +93,7 @@ def test_prod(place: Checkout) -> None:
         "HttpsPort": free_port(),
     }
     put(place, "prod", on_a_laptop() | name)
+    assert "load_rate" in place.fail("make load ENV=prod")
     assert f"https://echo.example.test:{name['HttpsPort']}" in place.succeed("make create ENV=prod")
     place.succeed("make test ENV=prod")
 

@@ -1,5 +1,6 @@
 """The service by a name over HTTPS on the local cloud: certificate, redirect and record as on AWS."""
 
+import json
 import re
 import subprocess
 
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.serial
 
 FILE = "cloudformation/environments/local.toml"
 NAME = "echo.example.test"
+TOKENS = "make -s tokens ENV=local JSON=1"
 
 
 def test_https_by_a_name_of_ones_own(place: Checkout) -> None:
@@ -43,3 +45,15 @@ HttpsPort = {port}
         "HTTP redirects to HTTPS",
     ):
         assert re.search(rf"{check}.*pass", tested), tested
+
+    # Load takes the same way: the name that is in no DNS, verified by the local cloud's authority.
+    loaded = place.run("make -s load ENV=local RATE=10 SECONDS=3 JSON=1")
+    found = json.loads(loaded.stdout)
+    assert (found["failed"], found["different"]) == (0, 0), loaded.stdout
+    assert found["url"] == said["URL"]
+    assert 0 < found["requests"] <= found["planned"] == 30
+    # On a busy machine the latency may be broken.
+    assert (loaded.returncode == 0) is found["passed"]
+    assert "local, steady" in (place.root / ".state/local/load-steady.html").read_text()
+    states = {one["name"].split("-")[0]: one["state"] for one in json.loads(place.succeed(TOKENS))}
+    assert states["load"] == "revoked"
