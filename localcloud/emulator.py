@@ -48,7 +48,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.cloudformation.provisioners": (
         "_acm_certificate_create", "_acm_certificate_delete", "_cw_metric_alarm_put",
-        "_cw_metric_alarm_record", "_ddb_create", "_ddb_delete", "_ddb_update", "_ec2_apply_tags",
+        "_cw_metric_alarm_record", "_cwlogs_metric_filter_payload", "_ddb_create", "_ddb_delete",
+        "_ddb_update", "_ec2_apply_tags",
         "_elbv2_listener_create", "_elbv2_listener_delete", "_elbv2_listener_rule_create",
         "_elbv2_listener_rule_delete", "_elbv2_listener_rule_update", "_elbv2_listener_tls",
         "_elbv2_listener_update", "_elbv2_merge_attributes", "_elbv2_tags", "_iam_managed_policy_create",

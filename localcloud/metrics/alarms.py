@@ -157,7 +157,10 @@ class Alarms:
             except AlarmError as exc:
                 return cloudwatch._error("ValidationError", str(exc), 400, is_json, is_cbor)
             if not data.get("Metrics"):
-                return put(params, data, is_cbor, is_json)
+                answer = put(params, data, is_cbor, is_json)
+                if answer[0] < 400:
+                    complete(cloudwatch._alarms[data["AlarmName"]], data)
+                return answer
             # MiniStack knows alarms on one metric only.
             answer = put({}, {key: value for key, value in data.items() if key != "Metrics"}, is_cbor, is_json
                          or not is_cbor)  # fmt: skip
@@ -204,7 +207,7 @@ def complete(alarm: dict[str, Any], given: Mapping[str, Any]) -> None:
         ]
         for stat in (query["MetricStat"] for query in alarm["Metrics"] if query.get("MetricStat")):
             stat["Period"] = int(stat["Period"])
-    for key in ("EvaluateLowSampleCountPercentile", "ThresholdMetricId"):
+    for key in ("EvaluateLowSampleCountPercentile", "EvaluationWindow", "ThresholdMetricId"):
         if key in given:
             alarm[key] = given[key]
 
@@ -215,6 +218,9 @@ def check(alarm: Mapping[str, Any]) -> None:
         raise AlarmError(problem)
     if alarm.get("TreatMissingData") not in (None, "", "missing", "ignore", "breaching", "notBreaching"):
         raise AlarmError(f"TreatMissingData cannot be {alarm['TreatMissingData']}")
+    wall = (alarm.get("EvaluationWindow") or {}).get("WallClockWindow") or {}
+    if wall.get("Timezone") not in (None, "", "UTC"):
+        raise AlarmError(f"the local cloud's wall clock windows are in UTC, not in {wall['Timezone']}")
     periods = int(alarm.get("EvaluationPeriods") or 1)
     if int(alarm.get("DatapointsToAlarm") or periods) > periods:
         raise AlarmError("DatapointsToAlarm must not be greater than EvaluationPeriods")
