@@ -172,10 +172,11 @@ class Alarms:
         def put_composite(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
             given = data if is_cbor or is_json else nested(params)
             try:
+                check_actions(given)
                 return held.put(
                     given.get("AlarmName", ""), given, lambda: composite(params, data, is_cbor, is_json)
                 )
-            except suppression.SuppressorError as exc:
+            except (AlarmError, suppression.SuppressorError) as exc:
                 return cloudwatch._error("ValidationError", str(exc), 400, is_json, is_cbor)
 
         def delete_alarms(*arguments: Any, **named: Any) -> Any:
@@ -213,7 +214,8 @@ def complete(alarm: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def check(alarm: Mapping[str, Any]) -> None:
-    """Refuse an alarm that could not be evaluated. Raises AlarmError."""
+    """Refuse an alarm that could not be evaluated, or could not act. Raises AlarmError."""
+    check_actions(alarm)
     if problem := evaluation.comparison_problem(str(alarm.get("ComparisonOperator"))):
         raise AlarmError(problem)
     if alarm.get("TreatMissingData") not in (None, "", "missing", "ignore", "breaching", "notBreaching"):
@@ -228,6 +230,15 @@ def check(alarm: Mapping[str, Any]) -> None:
         check_queries(queries)
     else:
         _check_statistic(str(alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"))
+
+
+def check_actions(alarm: Mapping[str, Any]) -> None:
+    """Refuse actions in another region than the alarm's. Raises AlarmError."""
+    lists = (alarm.get(name) or [] for name in ("AlarmActions", "OKActions", "InsufficientDataActions"))
+    for parts in (str(arn).split(":") for actions in lists for arn in actions):
+        here = emulator.module("core.responses").get_region()
+        if len(parts) > 3 and parts[3] not in ("", here):
+            raise AlarmError(f"Invalid region {parts[3]} specified. Only {here} is supported.")
 
 
 def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:

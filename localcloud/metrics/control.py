@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud.ecs import control as ecs
-from localcloud.metrics import api, clock, counters, embedded, filters, publish
+from localcloud.metrics import api, clock, counters, dashboards, embedded, filters, publish
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
 from localcloud.metrics.store import STORE
@@ -91,6 +91,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     api.install(changed)
     embedded.install()
     filters.install()
+    dashboards.install()
 
 
 async def start() -> None:
