@@ -143,8 +143,8 @@ def execute(cloud: Cloud, change_set: ChangeSet) -> None:
 def pending_names(cloud: Cloud, stack: str) -> list[str]:
     """Names of the stack's change sets that could be executed; none where there is no stack."""
     try:
-        client = cloud.of(stack).cloudformation
-        pages = client.get_paginator("list_change_sets").paginate(
+        cloud = cloud.of(stack)
+        pages = cloud.cloudformation.get_paginator("list_change_sets").paginate(
             StackName=cloud.environment.stack_name(stack)
         )
         return [

@@ -114,8 +114,9 @@ class Resource:
 
 def resources(cloud: Cloud, stack_id: str) -> list[Resource]:
     """List what a stack has: not what is still without a physical id, nor what goes or went."""
-    client = cloud.of(stack_id).cloudformation
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    if stack_id.startswith("arn:"):
+        cloud = cloud.of(stack_id)
+    pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return [
         Resource(item["LogicalResourceId"], item["ResourceType"], item["PhysicalResourceId"])
         for page in pages
