@@ -30,7 +30,7 @@ Resources:
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
   Topic:
-    Type: AWS::SNS::Topic
+    Type: AWS::SQS::Queue
     Properties: {DisplayName: !Ref Mode}
   Key:
     Type: AWS::KMS::Key
@@ -67,7 +67,7 @@ def test_json_adds_up():
     assert sum(line["month"] for line in found["lines"]) == pytest.approx(found["total"], abs=0.005)
     idle = sum(line["month"] for line in found["lines"] if not line["by_use"])
     assert idle == pytest.approx(found["idle"], abs=0.005)
-    assert list(found["stacks"]) == ["registry", "data", "network", "service"]
+    assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring"]
     assert [one["resource"] for one in found["not_priced"]] == ["Cluster"]
 
 
@@ -93,7 +93,7 @@ def test_what_has_no_price_is_named(project):
     project.template("data").write_text(PRICED)
     found = json.loads(project.do("cost", "--json").stdout)
     named = {one["resource"]: one["why"] for one in found["not_priced"]}
-    assert named["Topic"] == "AWS::SNS::Topic: the table has no price for it"
+    assert named["Topic"] == "AWS::SQS::Queue: the table has no price for it"
     assert "Table" not in named
 
 
@@ -137,7 +137,7 @@ def test_a_template_of_before_that_cannot_be_resolved_stops_no_review(project, m
     project.file.write_text(project.file.read_text().replace('Mode = "one"', 'Mode = "two"'))
 
     def present(*_: object) -> dict[str, object]:
-        return {"Resources": {"Odd": {"Type": "AWS::SNS::Topic", "Condition": "Missing"}}}
+        return {"Resources": {"Odd": {"Type": "AWS::SQS::Queue", "Condition": "Missing"}}}
 
     monkeypatch.setattr("stack.cost.difference._present", present)
     shown = project.do("change", "--name", "key", "--runtime", "process", "--json")
