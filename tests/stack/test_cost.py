@@ -68,7 +68,7 @@ def test_json_adds_up():
     idle = sum(line["month"] for line in found["lines"] if not line["by_use"])
     assert idle == pytest.approx(found["idle"], abs=0.005)
     assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring"]
-    assert [one["resource"] for one in found["not_priced"]] == ["Cluster"]
+    assert [one["resource"] for one in found["not_priced"]] == ["Cluster", "ProbeSchedule"]
 
 
 def test_local_says_that_it_is_of_aws():
