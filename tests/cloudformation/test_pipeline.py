@@ -25,7 +25,7 @@ CALL = re.compile(
     r'cloud(?:\.(?:of|within)\([^)]*\))?\.(cloudformation|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
 )
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
-# What `make delete` calls.
+# What takes a person: deletions, commands in tasks, drills, looking around.
 FOR_PEOPLE = {
     "cloudformation:cancelupdatestack",
     "cloudformation:deletestack",
@@ -35,6 +35,7 @@ FOR_PEOPLE = {
     "ecr:batchdeleteimage",
     "ecs:describetaskdefinition",
     "ecs:executecommand",
+    "ecs:stoptask",
     "logs:filterlogevents",
 }
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
