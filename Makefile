@@ -11,6 +11,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 SCAN_VENV := .venv-scan
 LOAD_VENV := .venv-load
+PLOT_VENV := .venv-plot
 STACK := $(PY) -m stack
 # Passed on only when given, so that the tool itself says what is missing and what there is to choose from.
 OPTIONS = $(if $(ENV),--env '$(ENV)') $(if $(NAME),--name '$(NAME)') $(if $(JSON),--json)
@@ -19,6 +20,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 SCAN := $(SCAN_VENV)/.installed
 LOAD := $(LOAD_VENV)/.installed
+PLOT := $(PLOT_VENV)/.installed
 COMPOSE := docker compose --project-name echo-room --file docker/compose.yaml
 
 ##@ Operate an environment (ENV=local needs no AWS account)
@@ -61,8 +63,9 @@ test: $(RUN) ## Test the deployed service from outside                          
 	@$(STACK) test $(OPTIONS)
 
 .PHONY: drill
-drill: $(RUN) ## Break things on purpose, see alarms and rollbacks, put them right    ENV= [DRILL=name,name] [REPORT=folder] [JSON=1]
-	@$(STACK) drill $(OPTIONS) $(foreach name,$(subst $(COMMA), ,$(DRILL)),--only '$(name)') $(if $(REPORT),--report '$(REPORT)')
+drill: $(RUN) $(if $(REPORT),$(PLOT)) ## Break things on purpose, see alarms and rollbacks, put them right    ENV= [DRILL=name,name] [REPORT=folder] [JSON=1]
+	@$(STACK) drill $(OPTIONS) $(foreach name,$(subst $(COMMA), ,$(DRILL)),--only '$(name)') \
+	  $(if $(REPORT),--report '$(REPORT)' --plot-python $(PLOT_VENV)/bin/python)
 
 .PHONY: load
 load: $(RUN) $(LOAD) ## Drive load, judge it by the objectives, write a report   ENV= [PROFILE=steady|ramp|spike|soak] [RATE=] [SECONDS=] [REPORT=file.html] [FAULT=] [JSON=1]
@@ -122,8 +125,8 @@ cost: $(RUN) ## What it costs a month on AWS, line by line                      
 	@$(STACK) cost $(OPTIONS) $(USE)
 
 .PHONY: dashboard
-dashboard: $(RUN) ## Where its dashboard is in the AWS console                       ENV= [JSON=1]
-	@$(STACK) dashboard $(OPTIONS)
+dashboard: $(RUN) $(if $(PNG),$(PLOT)) ## Where its dashboard is in the AWS console, or a picture of it    ENV= [PNG=file] [MINUTES=] [JSON=1]
+	@$(STACK) dashboard $(OPTIONS) $(if $(PNG),--png '$(PNG)' --plot-python $(PLOT_VENV)/bin/python) $(if $(MINUTES),--minutes '$(MINUTES)')
 
 .PHONY: events
 events: $(RUN) ## The stacks' latest events                                          ENV= [JSON=1]
@@ -202,7 +205,7 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 	@$(PY) -m app serve
 
 .PHONY: check
-check: $(DEV) $(SCAN) $(LOAD) lint ## Everything that must hold: lint, types, templates, all tests
+check: $(DEV) $(SCAN) $(LOAD) $(PLOT) lint ## Everything that must hold: lint, types, templates, all tests
 	@$(VENV)/bin/pytest -n 4 -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
 
@@ -234,7 +237,7 @@ diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
-	@for part in app stack stack/scan localcloud docker tests docs bench/load; do \
+	@for part in app stack stack/scan localcloud docker tests docs bench/load stack/plot; do \
 	  echo "$$part/requirements.txt"; \
 	  (cd $$part && CUSTOM_COMPILE_COMMAND='make lock' $(abspath $(VENV))/bin/pip-compile --quiet --upgrade \
 	    --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -243,7 +246,7 @@ lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with 
 
 .PHONY: clean
 clean: ## Remove what can be made again (virtual environments, wheels, caches); keeps .state
-	@rm -rf $(VENV) $(SCAN_VENV) $(LOAD_VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(SCAN_VENV) $(LOAD_VENV) $(PLOT_VENV) docker/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -288,4 +291,11 @@ $(LOAD): $(PY) bench/load/requirements.txt
 	@echo "Installing what drives load into $(LOAD_VENV)" >&2
 	@$(PY) -m venv --clear $(LOAD_VENV)
 	@$(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/load/requirements.txt
+	@touch $@
+
+# Apart, because it is larger than everything else, and only pictures need it.
+$(PLOT): $(PY) stack/plot/requirements.txt
+	@echo "Installing what draws pictures into $(PLOT_VENV)" >&2
+	@$(PY) -m venv --clear $(PLOT_VENV)
+	@$(PLOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r stack/plot/requirements.txt
 	@touch $@

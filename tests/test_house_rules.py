@@ -57,7 +57,17 @@ def test_make_prints_help_in_sections() -> None:
 def test_requirements_are_locked_with_hashes_and_name_no_host() -> None:
     locks = sorted([*ROOT.glob("*/requirements.txt"), *ROOT.glob("*/*/requirements.txt")])
     parts = {str(lock.parent.relative_to(ROOT)) for lock in locks}
-    assert parts == {"app", "stack", "stack/scan", "localcloud", "docker", "tests", "docs", "bench/load"}
+    assert parts == {
+        "app",
+        "stack",
+        "stack/scan",
+        "localcloud",
+        "docker",
+        "tests",
+        "docs",
+        "bench/load",
+        "stack/plot",
+    }
     for lock in locks:
         text = lock.read_text()
         pins = re.findall(r"^[a-zA-Z0-9._-]+==\S+", text, re.M)

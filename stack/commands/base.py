@@ -105,6 +105,14 @@ name = click.option("--name", metavar="NAME", help="Name of the change: letters,
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 # For commands that do something: what they say goes to standard error, and the result is data.
 as_data = click.option("--json", "as_data", is_flag=True, help="Print the result as JSON, and ask nothing.")
+plot_python = click.option(
+    "--plot-python",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PYTHON",
+    default=Path(".venv-plot/bin/python"),
+    show_default=True,
+    help="A Python that has matplotlib; make brings one.",
+)
 runtime = click.option(
     "--runtime",
     type=click.Choice(get_args(pin.Runtime)),

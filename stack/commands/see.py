@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from stack import dashboard, look, status
 from stack.clients import Cloud
-from stack.commands.base import as_data, as_json, command
+from stack.commands.base import as_data, as_json, command, plot_python
 from stack.terminal import Terminal
 
 
@@ -25,9 +27,20 @@ def _outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 
 
 @command("dashboard", "--env prod")
+@click.option(
+    "--png", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Draw it into this file."
+)
+@click.option(
+    "--minutes", type=click.IntRange(1), help="Draw the last so many minutes. Default: the dashboard's."
+)
+@plot_python
 @as_data
-def _dashboard(cloud: Cloud, terminal: Terminal) -> int:
-    """Show where the environment's dashboard is in the AWS console."""
+def _dashboard(
+    cloud: Cloud, terminal: Terminal, png: Path | None, minutes: int | None, plot_python: Path
+) -> int:
+    """Show where the environment's dashboard is in the AWS console, or draw it from the same metrics."""
+    if png:
+        return dashboard.draw(cloud, terminal, png, plot_python, minutes)
     return dashboard.run(cloud, terminal)
 
 

@@ -1,15 +1,23 @@
-"""What drills have shown, as data: for scripts, and for the page and the plots that are made of it."""
+"""What drills have shown: as data for scripts, as a page, and as a picture."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from stack.drill.drill import Result
+from stack.plot import drills, sheet
 
-FILE = "drills.json"
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report goes, and the Python that draws its picture."""
+
+    folder: Path
+    python: Path
 
 
 def as_data(environment: str, results: list[Result]) -> dict[str, Any]:
@@ -36,9 +44,15 @@ def as_data(environment: str, results: list[Result]) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, environment: str, results: list[Result]) -> Path:
-    """Write `drills.json` into a folder, which is made if it is missing; returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / FILE
-    file.write_text(json.dumps(as_data(environment, results), indent=1) + "\n", encoding="utf-8")
-    return file
+def write(wanted: Report, environment: str, results: list[Result]) -> list[Path]:
+    """Write the three files, in a folder that is made if it is missing; returns them.
+
+    The data comes first: where the picture cannot be drawn (a ToolError), what was measured is not lost.
+    """
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    data = as_data(environment, results)
+    files = [wanted.folder / f"drills.{kind}" for kind in ("json", "md", "png")]
+    files[0].write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    files[1].write_text(drills.page(data, files[2].name), encoding="utf-8")
+    sheet.draw(drills.sheet(data), wanted.python, files[2])
+    return files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
@@ -14,16 +13,19 @@ from stack.address import Address
 from stack.clients import Cloud
 from stack.drill import catalog, report
 from stack.drill.drill import Drill, NotHereError, NotSeenError, Result
+from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import FAILED, OK, ToolError, explain, refused, usage
 from stack.terminal import Terminal
 
 
-def run(cloud: Cloud, terminal: Terminal, names: tuple[str, ...], folder: Path | None, as_json: bool) -> int:
+def run(
+    cloud: Cloud, terminal: Terminal, names: tuple[str, ...], wanted: Report | None, as_json: bool
+) -> int:
     """Do the drills of these names (all for none), print a table; 0 when none failed, else 1.
 
-    With a folder, `drills.json` with everything seen and measured is written there, from which
-    `stack.plot` draws the report. Interrupted, the drill under way puts right what it broke first.
+    With a report `wanted`, everything seen and measured is written. Interrupted, the drill under way puts
+    right what it broke first.
     """
     drills = catalog.chosen(names)
     environment = cloud.environment
@@ -49,8 +51,9 @@ def run(cloud: Cloud, terminal: Terminal, names: tuple[str, ...], folder: Path |
             results.append(_do(cloud, terminal, service, token.token, drill))
     finally:
         access.revoke(cloud, token.id)
-        if folder and results:
-            terminal.say(f"Written: {report.write(folder, environment.name, results)}")
+        if wanted and results:
+            for file in report.write(wanted, environment.name, results):
+                terminal.say(f"Written: {file}")
     failed = [one for one in results if one.outcome == "FAIL"]
     if as_json:
         terminal.json(report.as_data(environment.name, results))

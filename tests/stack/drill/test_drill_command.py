@@ -13,6 +13,7 @@ from stack.address import Address
 from stack.clients import Cloud
 from stack.drill import catalog, run
 from stack.drill.drill import Drill, NotHereError, NotSeenError
+from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import ToolError
 from stack.terminal import Terminal
@@ -102,10 +103,12 @@ def test_what_never_comes_fails_the_drill_and_says_what_was_waited_for(in_a_dril
     assert result.why == "waited 0.001 minutes for this in vain: the alarm stands"
 
 
-def test_the_report_has_what_was_seen_and_measured(in_a_drill: Any, tmp_path: Any) -> None:
+def test_what_was_measured_is_written_even_where_nothing_can_be_drawn(in_a_drill: Any, tmp_path: Any) -> None:
     result, _ = in_a_drill(lambda stage: stage.note("seen"))
     result.series["running tasks"] = [(0.04, 2.0)]
-    file = run.report.write(tmp_path / "new", "local", [result])
+    with pytest.raises(ToolError, match="which draws pictures"):
+        run.report.write(Report(tmp_path / "new", tmp_path / "no-python"), "local", [result])
+    file = tmp_path / "new" / "drills.json"
     (drill,) = json.loads(file.read_text())["drills"]
     assert (drill["name"], drill["outcome"], drill["seen"][0]["what"]) == ("d", "pass", "seen")
     assert drill["series"] == {"running tasks": [[0.0, 2.0]]}

@@ -1,0 +1,147 @@
+"""Draws the sheet on standard input (JSON, see sheet.py) into the PNG file that the argument names.
+
+Run by the Python of .venv-plot; it imports nothing of this project.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import EngFormatter
+
+# Okabe and Ito's colours, which stay apart for colour-blind eyes; in an order that suits few lines best.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
+UNIT = 0.62  # inches a grid unit
+INK, FAINT = "#22272e", "#d0d7de"
+
+
+def main() -> None:
+    """Read, draw, write."""
+    sheet = json.load(sys.stdin)
+    plt.rcParams.update(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 8,
+            "axes.edgecolor": FAINT,
+            "text.color": INK,
+            "text.parse_math": False,
+        }
+    )
+    rows = max(panel["y"] + panel["height"] for panel in sheet["panels"])
+    size = (sheet["columns"] * UNIT, rows * UNIT + 0.5)
+    figure = plt.figure(figsize=size, dpi=100, facecolor="white")
+    figure.text(
+        0.15 / size[0], 1 - 0.3 / size[1], sheet["title"], fontsize=13, fontweight="bold", va="center"
+    )
+    for panel in sheet["panels"]:
+        box = (panel["x"] * UNIT, size[1] - 0.5 - (panel["y"] + panel["height"]) * UNIT)
+        frame(figure, size, box, panel)
+        inner(figure, size, box, panel, sheet["clock"])
+    figure.savefig(sys.argv[1], metadata={"Software": None})
+
+
+def frame(figure: Any, size: tuple[float, float], box: tuple[float, float], panel: Any) -> None:
+    """The panel's border and title."""
+    width, height, gap = panel["width"] * UNIT, panel["height"] * UNIT, 0.05
+    figure.add_artist(
+        plt.Rectangle(
+            ((box[0] + gap) / size[0], (box[1] + gap) / size[1]),
+            (width - 2 * gap) / size[0],
+            (height - 2 * gap) / size[1],
+            fill=False, edgecolor=FAINT, linewidth=0.8, transform=figure.transFigure,
+        )
+    )  # fmt: skip
+    longest = int(width / 0.078)
+    title = panel["title"] if len(panel["title"]) <= longest else panel["title"][: longest - 1] + "…"
+    where = ((box[0] + 0.14) / size[0], (box[1] + height - 0.2) / size[1])
+    figure.text(*where, title, fontsize=8.5, fontweight="bold", va="center")
+
+
+def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], panel: Any, clock: bool) -> None:
+    """What the panel shows."""
+    width, height = panel["width"] * UNIT, panel["height"] * UNIT
+    if panel["view"] == "lines":
+        # Room for numbers on both sides, the title above, times and legend below.
+        left, bottom, right, top = 0.5, 0.62, 0.42, 0.42
+        axes = figure.add_axes(
+            (
+                (box[0] + left) / size[0], (box[1] + bottom) / size[1],
+                (width - left - right) / size[0], (height - bottom - top) / size[1],
+            )
+        )  # fmt: skip
+        lines(axes, panel, clock)
+        return
+    axes = figure.add_axes(
+        (
+            (box[0] + 0.14) / size[0],
+            (box[1] + 0.1) / size[1],
+            (width - 0.28) / size[0],
+            (height - 0.5) / size[1],
+        )
+    )
+    axes.axis("off")
+    if panel["view"] == "numbers":
+        numbers(axes, panel)
+    else:
+        axes.text(0, 1, "\n".join(panel["text"]), va="top", family="DejaVu Sans Mono", fontsize=7)
+
+
+def lines(axes: Any, panel: Any, clock: bool) -> None:
+    """Series over time, a legend beneath, levels dashed."""
+    other = axes.twinx() if any(one["right"] for one in panel["series"]) else None
+    drawn = []
+    for number, one in enumerate(panel["series"]):
+        times = [datetime.fromtimestamp(x, UTC) if clock else x for x, _ in one["points"]]
+        values = [y for _, y in one["points"]]
+        target = other if one["right"] and other is not None else axes
+        style = {"marker": "o", "linestyle": "none"} if one["right"] else {"linewidth": 1.3}
+        if len(values) == 1:
+            style = {"marker": "o"}
+        colour = COLOURS[number % len(COLOURS)]
+        drawn += target.plot(times, values, color=colour, markersize=3, label=one["label"], **style)
+    for mark in panel["marks"]:
+        drawn.append(
+            axes.axhline(mark["value"], color="#cf222e", linewidth=0.9, linestyle="--", label=mark["label"])
+        )
+    for one in (axes, other):
+        if one is None:
+            continue
+        one.set_ylim(bottom=min(0, one.get_ylim()[0]))
+        one.yaxis.set_major_formatter(EngFormatter(sep=""))
+        one.tick_params(labelsize=7, colors="#57606a", length=2)
+        for side in ("top", *(("right",) if one is axes else ("left",))):
+            one.spines[side].set_visible(False)
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    if not any(one["points"] for one in panel["series"]):
+        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color="#57606a")
+        axes.set_xticks([])
+    elif clock:
+        locator = AutoDateLocator(maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    if drawn:
+        columns = max(1, min(len(drawn), int(panel["width"] * UNIT / 1.5)))
+        axes.legend(
+            handles=drawn, loc="upper left", bbox_to_anchor=(-0.03, -0.13), ncols=columns, fontsize=6.5,
+            frameon=False, handlelength=1.2, columnspacing=1.0, borderaxespad=0.0, labelspacing=0.2,
+        )  # fmt: skip
+
+
+def numbers(axes: Any, panel: Any) -> None:
+    """The last value of each series, large, with its label beneath."""
+    shown = [one for one in panel["series"] if one["label"]]
+    for number, one in enumerate(shown):
+        x = (number + 0.5) / len(shown)
+        value = f"{one['points'][-1][1]:,.4g}" if one["points"] else "none"
+        axes.text(x, 0.6, value, ha="center", va="center", fontsize=17, fontweight="bold")
+        axes.text(x, 0.18, one["label"], ha="center", va="center", fontsize=7, color="#57606a")
+
+
+if __name__ == "__main__":
+    main()
