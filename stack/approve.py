@@ -11,6 +11,7 @@ from stack import (
     create,
     endpoint,
     gate,
+    guarded,
     protection,
     review,
     review_forms,
@@ -55,7 +56,9 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
             executed.append(stack_name)
             continue
         gate.check_fresh(change_set, stack, again)
-        after = values.side(_body(cloud, change_set), change_set.parameters)
+        body = _body(cloud, change_set)
+        gate.check_reviewed(environment, change_set, body, again)
+        after = values.side(body, change_set.parameters)
         before[stack_name] = values.current(cloud, stack)
         rows += review.rows(change_set, before[stack_name], after)
         chosen.append((change_set, stack))
@@ -84,7 +87,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
         named = {
             row.logical_id
             for row in gate.dangers(rows)
-            if row.stack == change_set.stack and row.type in gate.STATEFUL
+            if row.stack == change_set.stack and row.type in guarded.STATEFUL
         }
         with stack_policies.lifted(cloud, terminal, stack, named):
             outcome = create.operate(cloud, terminal, change_set.stack, stack, "Updating", change_set)

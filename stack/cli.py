@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from stack.commands import cost, doctor, exercise, image, now, operate, running, see, tokens
+from stack.commands import completion, cost, doctor, exercise, image, now, operate, running, see, tokens
 from stack.commands.base import tool
 
-__all__ = ["cost", "doctor", "exercise", "image", "now", "operate", "running", "see", "tokens", "tool"]
+__all__ = [
+    "completion",
+    "cost",
+    "doctor",
+    "exercise",
+    "image",
+    "now",
+    "operate",
+    "running",
+    "see",
+    "tokens",
+    "tool",
+]

@@ -86,6 +86,12 @@ class Cloud:
             self._clients[service] = self.client(service)
         return self._clients[service]
 
+    def hurry(self, service: str) -> None:
+        """Give up soon on a service that does not answer, as where somebody waits for nothing else."""
+        self._clients[service] = self.client(
+            service, connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}
+        )
+
     @property
     def cloudformation(self) -> CloudFormationClient:
         """CloudFormation."""

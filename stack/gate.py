@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stack.changesets import ChangeSet
+from stack.environment import IMAGE_PARAMETER, Environment
 from stack.errors import nearest, refused, usage
+from stack.guarded import GUARDED
+from stack.parameters import HIDDEN
 from stack.review import Row
 from stack.stacks import COMPLETE, Stack
-
-# What holds data that does not come back.
-STATEFUL = {
-    "AWS::DynamoDB::Table",
-    "AWS::DynamoDB::GlobalTable",
-    "AWS::KMS::Key",
-    "AWS::S3::Bucket",
-    "AWS::Logs::LogGroup",
-    "AWS::ECR::Repository",
-    "AWS::SecretsManager::Secret",
-}
-# What clients reach the service by.
-PUBLIC = {
-    "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    "AWS::ElasticLoadBalancingV2::Listener",
-    "AWS::ElasticLoadBalancingV2::ListenerCertificate",
-    "AWS::ElasticLoadBalancingV2::ListenerRule",
-    "AWS::CertificateManager::Certificate",
-    "AWS::Route53::RecordSet",
-    "AWS::Route53::RecordSetGroup",
-    "AWS::Route53::HostedZone",
-    "AWS::Route53::HealthCheck",
-    # Everything stands in it; a new one is new addresses for all of it.
-    "AWS::EC2::VPC",
-    # What others see our calls come from, and may have on a list.
-    "AWS::EC2::EIP",
-}
-# What stands between the public and the service.
-PROTECTING = {"AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"}
-GUARDED = STATEFUL | PUBLIC | PROTECTING
+from stack.templates import parse
 
 
 def dangers(found: Iterable[Row]) -> list[Row]:
@@ -104,3 +78,35 @@ def check_fresh(change_set: ChangeSet, stack: Stack, again: str) -> None:
             f"{stack.name} is {stack.status}; a change can be approved only when it rests complete.",
             "Wait for the running operation, or see what failed: make status, make last-update-failure",
         )
+
+
+def check_reviewed(environment: Environment, change_set: ChangeSet, body: str, again: str) -> None:
+    """Raise when the files are other than what was reviewed, whose template was `body`.
+
+    What was reviewed would still be executed; but whoever approves would take it for what the files say. The
+    image is left out, as `rollback` reviews another one than the working tree's on purpose.
+    """
+    changed = list(_changed(environment, change_set, body))
+    if changed:
+        raise refused(
+            f"Since {change_set.name} was reviewed the files changed: {', '.join(changed)}. "
+            "Nothing was done.",
+            f"Review what they say now: {again}-2; or bring the reviewed files back.",
+        )
+
+
+def _changed(environment: Environment, change_set: ChangeSet, body: str) -> Iterator[str]:
+    stack = change_set.stack
+    template = environment.templates[stack]
+    if parse(body) != template.document:
+        yield f"the template of {stack}"
+    earlier = environment.stacks[: environment.stacks.index(stack)]
+    outputs = {name for one in earlier for name in environment.templates[one].outputs}
+    given = environment.parameters[stack]
+    for name, declared in template.parameters.items():
+        # What outputs give is compared when the stack's turn comes.
+        if name == IMAGE_PARAMETER or (name in outputs and name not in given):
+            continue
+        wanted, reviewed = given.get(name, declared.default), change_set.parameters.get(name)
+        if wanted is not None and reviewed not in (None, HIDDEN, wanted):
+            yield f"{name} of {stack}"

@@ -15,7 +15,7 @@ from typing import Any
 from stack import stacks
 from stack.clients import Cloud
 from stack.errors import INTERRUPTED, ToolError
-from stack.gate import STATEFUL
+from stack.guarded import STATEFUL
 from stack.stacks import COMPLETE, Stack
 from stack.terminal import Terminal
 
@@ -104,7 +104,7 @@ def _of(cloud: Cloud, stack: Stack) -> dict[str, Any] | None:
 
 
 def _is_ours(found: dict[str, Any] | None) -> bool:
-    """Say whether it is this tool's policy, lifted for some resources or not."""
+    """Say whether it is this tool's policy, lifted for some resources or not, with whatever list of types."""
     if found is None:
         return False
     free = [
@@ -112,7 +112,14 @@ def _is_ours(found: dict[str, Any] | None) -> bool:
         for statement in found.get("Statement", [])
         for name in statement.get("NotResource", [])
     ]
-    return found == policy(free)
+    return _without_types(found) == _without_types(policy(free))
+
+
+def _without_types(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {**statement, "Condition": list(statement.get("Condition", {}).get("StringEquals", {}))}
+        for statement in found.get("Statement", [])
+    ]
 
 
 def _set(cloud: Cloud, stack: Stack, wanted: dict[str, Any]) -> None:

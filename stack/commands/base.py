@@ -95,7 +95,16 @@ def command(name: str, words: str) -> Callable[[Callable[..., int]], click.Comma
             ctx.meta["env"], ctx.meta["where"] = env, cloud.where
             return function(cloud, Terminal(as_json=options.pop("as_data", False)), **options)
 
-        option = click.option("--env", metavar="ENV", help="A file of cloudformation/environments/.")
+        option = click.option(
+            "--env",
+            metavar="ENV",
+            help="A file of cloudformation/environments/.",
+            shell_complete=lambda ctx, _, word: [
+                one
+                for one in environment.available(ctx.find_root().params["project"])
+                if one.startswith(word)
+            ],
+        )
         return tool.command(name, epilog=example(f"{name} {words}"))(option(wrapped))
 
     return decorate

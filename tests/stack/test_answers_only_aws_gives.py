@@ -120,41 +120,6 @@ def test_aws_own_values_are_shown(cloud):
     assert (row.replacement, row.cause, row.policy_action) == ("yes", "parameter Cpu", "ReplaceAndDelete")
 
 
-@pytest.mark.parametrize("kind", sorted(gate.GUARDED))
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"Action": "Remove"}, "removes"),
-        ({"Action": "Modify", "Replacement": "True"}, "replaces"),
-        ({"Action": "Modify", "Replacement": "Conditional"}, "may replace"),
-    ],
-)
-def test_the_gate_guards(cloud, kind, change, word):
-    rows = review.rows(
-        _described(cloud, _answer(Changes=[_change(ResourceType=kind, **change)])), NOTHING, NOTHING
-    )
-    with pytest.raises(ToolError) as caught:
-        gate.check(rows, [], "make approve")
-    assert f"{word} data.A ({kind})" in caught.value.message
-    assert "REPLACE=A" in caught.value.hint
-    assert caught.value.code == REFUSED
-    gate.check(rows, ["A"], "make approve")
-    gate.check(rows, ["data.A"], "make approve")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"Action": "Add", "ResourceType": "AWS::DynamoDB::Table"},
-        {"Action": "Modify", "Replacement": "False", "ResourceType": "AWS::DynamoDB::Table"},
-        {"Action": "Modify", "Replacement": "True", "ResourceType": "AWS::ECS::TaskDefinition"},
-    ],
-)
-def test_the_gate_lets_pass(cloud, change):
-    rows = review.rows(_described(cloud, _answer(Changes=[_change(**change)])), NOTHING, NOTHING)
-    gate.check(rows, [], "make approve")
-
-
 def _stack(status: str = "UPDATE_COMPLETE", updated: datetime | None = None) -> Stack:
     return Stack("s", "id", status, "", NOW, updated, {}, {}, {})
 

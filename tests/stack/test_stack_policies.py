@@ -10,7 +10,7 @@ import pytest
 from stack import environment, stack_policies, stacks
 from stack.clients import Cloud
 from stack.errors import INTERRUPTED, ToolError
-from stack.gate import STATEFUL
+from stack.guarded import STATEFUL
 from stack.terminal import Terminal
 
 PROTECTED = "termination_protection = true\n"
