@@ -235,6 +235,10 @@ diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 	@$(PIP) -r docs/requirements.txt
 	@$(PY) docs/diagram.py
 
+.PHONY: screenshots
+screenshots: $(DEV) ## Take the pictures of the console in docs/screens; needs Chromium
+	@$(PY) docs/screens.py
+
 .PHONY: lock
 lock: $(DEV) ## Lock the newest versions that requirements.in files allow, with hashes
 	@for part in app stack stack/scan localcloud docker tests docs bench/load stack/plot; do \

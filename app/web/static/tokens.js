@@ -24,7 +24,6 @@ function ending(token, state) {
 function tokenRow(token) {
   const state = stateOf(token), over = state === "revoked" || state === "expired";
   const facts = [
-    fill(TEXTS.made, { time: day(token.created_at) }),
     ending(token, state),
     token.last_used_on === null ? TEXTS.neverUsed : fill(TEXTS.lastUsed, { time: day(token.last_used_on) }),
   ];
@@ -32,10 +31,10 @@ function tokenRow(token) {
   const row = element(
     "li", { class: over ? "over" : "" },
     element("p", { class: "token-name" }, token.name, " ", element("span", { class: `chip ${state}` }, TEXTS[state])),
-    element("p", { class: "hint" }, facts.join(" · ")),
   );
-  if (over) return row;
   const buttons = element("div", { class: "actions" });
+  row.append(buttons, element("p", { class: "hint" }, facts.join(" · ")));
+  if (over) return row;
   if (state === "active") {
     buttons.append(element("button", {
       type: "button", "aria-label": fill(TEXTS.rotateNamed, name),
@@ -46,7 +45,6 @@ function tokenRow(token) {
     type: "button", "aria-label": fill(TEXTS.revokeNamed, name),
     onclick: () => revoke(token),
   }, TEXTS.revoke));
-  row.append(buttons);
   return row;
 }
 
