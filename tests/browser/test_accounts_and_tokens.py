@@ -75,7 +75,7 @@ def test_rotate_and_revoke(logged_in: Visit, open_server: Server) -> None:
     expect(page.locator(".chip")).to_have_text(["active", "rotated"])
     page.get_by_role("button", name="Revoke the token robot").first.click()
     page.click("#confirm-yes")
-    expect(page.locator(".chip")).to_have_text(["revoked", "rotated"])
+    expect(page.locator(".chip")).to_have_text(["rotated", "revoked"])
     expect(page.locator("#confirm")).to_be_hidden()
 
 

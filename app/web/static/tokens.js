@@ -1,8 +1,12 @@
 // The account's tokens: listed, made, rotated, revoked.
 
+const STATES = ["active", "rotated", "expired", "revoked"];
+
 async function listTokens() {
   const { tokens } = await session(() => ask("GET", "/tokens"));
-  const rows = tokens.toReversed().map(tokenRow);
+  // Those that work first, the newest first among equals.
+  const place = (token) => STATES.indexOf(stateOf(token));
+  const rows = tokens.toReversed().sort((one, other) => place(one) - place(other)).map(tokenRow);
   $("tokens").replaceChildren(...rows);
   $("tokens").hidden = rows.length === 0;
   $("tokens-empty").hidden = rows.length > 0;
