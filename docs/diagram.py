@@ -48,13 +48,17 @@ DRAWN = {
 }
 # Frames, wiring and permissions: the picture's boxes and arrows, or beneath its level.
 NOT_DRAWN = {
-    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::EC2::EgressOnlyInternetGateway", "AWS::EC2::FlowLog",
-    "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock",
-    "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster", "AWS::ECS::TaskDefinition",
-    "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::ListenerRule",
-    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role",
-    "AWS::S3::BucketPolicy", "AWS::WAFv2::LoggingConfiguration", "AWS::WAFv2::WebACLAssociation",
+    "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationSignals::ServiceLevelObjective",
+    "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::FlowLog", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupEgress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock", "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster",
+    "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::TargetGroup",
+    "AWS::Events::Rule", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::MetricFilter",
+    "AWS::Logs::ResourcePolicy", "AWS::Route53::HealthCheck", "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
+    "AWS::WAFv2::LoggingConfiguration", "AWS::WAFv2::WebACLAssociation",
 }  # fmt: skip
 
 

@@ -15,7 +15,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from localcloud import alerts, certificates, emulator, events, health, logs, registry, scaling, speed, stacks
+from localcloud import (
+    alerts,
+    certificates,
+    emulator,
+    events,
+    health,
+    logs,
+    recordsets,
+    registry,
+    scaling,
+    speed,
+    stacks,
+)
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, OUTAGE_PATH, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
 from localcloud.metrics import store, suppression
@@ -103,6 +115,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         logs.install()
+        recordsets.install()
         parts = beside()
         for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)

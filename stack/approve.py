@@ -121,7 +121,7 @@ def _say_what_to_pass_on(cloud: Cloud, terminal: Terminal, again: str) -> list[d
 
 
 def _body(cloud: Cloud, change_set: changesets.ChangeSet) -> str:
-    found = cloud.cloudformation.get_template(
+    found = cloud.of(change_set.stack).cloudformation.get_template(
         StackName=cloud.environment.stack_name(change_set.stack),
         ChangeSetName=change_set.id,
         TemplateStage="Original",

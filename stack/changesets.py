@@ -68,6 +68,7 @@ def make(
     Raises ClientError when CloudFormation refuses the template, a ToolError when it takes too long.
     """
     environment = cloud.environment
+    cloud = cloud.of(stack)
     made = cloud.cloudformation.create_change_set(
         StackName=environment.stack_name(stack),
         ChangeSetName=name,
@@ -101,6 +102,7 @@ def describe(cloud: Cloud, name_or_id: str, stack: str) -> ChangeSet | None:
         "StackName": cloud.environment.stack_name(stack),
         "IncludePropertyValues": True,
     }
+    cloud = cloud.of(stack)
     try:
         answer = cloud.cloudformation.describe_change_set(**request)
         changes = list(answer.get("Changes", []))
@@ -130,17 +132,18 @@ def describe(cloud: Cloud, name_or_id: str, stack: str) -> ChangeSet | None:
 
 def delete(cloud: Cloud, change_set: ChangeSet) -> None:
     """Delete a change set."""
-    cloud.cloudformation.delete_change_set(ChangeSetName=change_set.id)
+    cloud.of(change_set.stack).cloudformation.delete_change_set(ChangeSetName=change_set.id)
 
 
 def execute(cloud: Cloud, change_set: ChangeSet) -> None:
     """Start executing a change set."""
-    cloud.cloudformation.execute_change_set(ChangeSetName=change_set.id)
+    cloud.of(change_set.stack).cloudformation.execute_change_set(ChangeSetName=change_set.id)
 
 
 def pending_names(cloud: Cloud, stack: str) -> list[str]:
     """Names of the stack's change sets that could be executed; none where there is no stack."""
     try:
+        cloud = cloud.of(stack)
         pages = cloud.cloudformation.get_paginator("list_change_sets").paginate(
             StackName=cloud.environment.stack_name(stack)
         )

@@ -24,20 +24,36 @@ _DUMMY = "local"
 
 
 class Cloud:
-    """The API one environment lives in. Clients are made when first asked for."""
+    """The API one environment lives in, in one region. Clients are made when first asked for."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, region: str = "") -> None:
         self.environment = environment
+        self.region = region or environment.region
+        self._others: dict[str, Cloud] = {}
         given = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
         fallback = environment.endpoint.url if environment.endpoint else ""
         self.url = given or fallback
         self._clients: dict[str, Any] = {}
         self._session: boto3.Session | None = None
 
+    def of(self, stack: str) -> Cloud:
+        """Return the API in the region of a stack: its short name, or its id (an ARN says its region)."""
+        if stack.startswith("arn:"):
+            return self.within(stack.split(":")[3])
+        return self.within(self.environment.region_of(stack))
+
+    def within(self, region: str) -> Cloud:
+        """Return the API in a region."""
+        if region == self.region:
+            return self
+        if region not in self._others:
+            self._others[region] = Cloud(self.environment, region)
+        return self._others[region]
+
     @property
     def where(self) -> str:
         """Words for messages: the endpoint's URL, or AWS and the region."""
-        return self.url or f"AWS in {self.environment.region}"
+        return self.url or f"AWS in {self.region}"
 
     @property
     def pause(self) -> float:
@@ -59,7 +75,7 @@ class Cloud:
             self._session = boto3.Session(
                 aws_access_key_id=static.get("AWS_ACCESS_KEY_ID"),
                 aws_secret_access_key=static.get("AWS_SECRET_ACCESS_KEY"),
-                region_name=self.environment.region,
+                region_name=self.region,
             )
         return self._session
 

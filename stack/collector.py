@@ -46,7 +46,7 @@ class Collector:
     """Looks at a stack's ECS services again and again; what it saw once it keeps."""
 
     def __init__(self, cloud: Cloud, stack_id: str, since: datetime | None = None) -> None:
-        self._cloud = cloud
+        self._cloud = cloud.of(stack_id)
         self._stack_id = stack_id
         # What was there before the operation began says nothing about it: tasks that had stopped, events that
         # had been told, and tasks that an earlier deployment started. By its time too, as a cluster that was

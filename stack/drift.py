@@ -107,7 +107,9 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
 
 def _detect(cloud: Cloud, stack: Stack) -> str:
     try:
-        return cloud.cloudformation.detect_stack_drift(StackName=stack.id)["StackDriftDetectionId"]
+        return cloud.of(stack.id).cloudformation.detect_stack_drift(StackName=stack.id)[
+            "StackDriftDetectionId"
+        ]
     except ClientError as error:
         if error.response["Error"].get("Code") in _UNKNOWN_OPERATION:
             raise ToolError(f"{cloud.where} has no drift detection.") from error
@@ -115,6 +117,7 @@ def _detect(cloud: Cloud, stack: Stack) -> str:
 
 
 def _of_stack(cloud: Cloud, stack: Stack, detection: str) -> Drift:
+    cloud = cloud.of(stack.id)
     reason = _wait(cloud, detection)
     described = [
         drift

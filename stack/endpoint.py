@@ -100,7 +100,8 @@ def stop_if_empty(cloud: Cloud, terminal: Terminal) -> None:
     try:
         left = [
             stack["StackName"]
-            for page in cloud.cloudformation.get_paginator("describe_stacks").paginate()
+            for region in cloud.environment.regions
+            for page in cloud.within(region).cloudformation.get_paginator("describe_stacks").paginate()
             for stack in page["Stacks"]
         ]
     except ClientError as error:

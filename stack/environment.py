@@ -84,6 +84,16 @@ class Environment:
         """Return CloudFormation's name of the stack made from `stack`.yaml."""
         return f"{PROJECT}-{self.name}-{stack}"
 
+    def region_of(self, stack: str) -> str:
+        """Return the region of one stack: the environment's, unless its template has to be elsewhere."""
+        found = self.templates.get(stack)
+        return (found and found.region) or self.region
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that hold its stacks, its own first."""
+        return tuple(dict.fromkeys([self.region, *map(self.region_of, self.stacks)]))
+
     def builds_for(self, stack: str) -> bool:
         """Say whether a stack needs the image of the working tree."""
         return (

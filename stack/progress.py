@@ -71,7 +71,7 @@ class Follower:
     def __init__(
         self, cloud: Cloud, terminal: Terminal, template: Template, stack: Stack, running: bool = False
     ) -> None:
-        self._cloud = cloud
+        self._cloud = cloud = cloud.of(stack.id)
         self._terminal = terminal
         self._template = template
         self._stack = stack

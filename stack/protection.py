@@ -33,7 +33,7 @@ def follow(cloud: Cloud, terminal: Terminal) -> list[Stack]:
         return []
     differ = differing(cloud, stacks.describe_all(cloud).values())
     for stack in differ:
-        cloud.cloudformation.update_termination_protection(
+        cloud.of(stack.id).cloudformation.update_termination_protection(
             StackName=stack.name, EnableTerminationProtection=wanted
         )
     if differ:

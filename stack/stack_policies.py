@@ -98,7 +98,7 @@ def lifted(cloud: Cloud, terminal: Terminal, stack: Stack, named: Iterable[str])
 
 
 def _of(cloud: Cloud, stack: Stack) -> dict[str, Any] | None:
-    body = cloud.cloudformation.get_stack_policy(StackName=stack.id).get("StackPolicyBody")
+    body = cloud.of(stack.id).cloudformation.get_stack_policy(StackName=stack.id).get("StackPolicyBody")
     found: dict[str, Any] | None = json.loads(body) if body else None
     return found
 
@@ -123,4 +123,4 @@ def _without_types(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _set(cloud: Cloud, stack: Stack, wanted: dict[str, Any]) -> None:
-    cloud.cloudformation.set_stack_policy(StackName=stack.id, StackPolicyBody=json.dumps(wanted))
+    cloud.of(stack.id).cloudformation.set_stack_policy(StackName=stack.id, StackPolicyBody=json.dumps(wanted))

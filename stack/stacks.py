@@ -64,7 +64,12 @@ def missing(error: ClientError) -> bool:
 
 
 def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
-    """Look at one stack; None where there is none (or only a deleted one)."""
+    """Look at one stack; None where there is none (or only a deleted one).
+
+    An id is looked up in its own region, a name in the one of `cloud`.
+    """
+    if name_or_id.startswith("arn:"):
+        cloud = cloud.of(name_or_id)
     try:
         found = cloud.cloudformation.describe_stacks(StackName=name_or_id)["Stacks"]
     except ClientError as error:
@@ -95,7 +100,7 @@ def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
 def describe_all(cloud: Cloud) -> dict[str, Stack | None]:
     """Look at every stack of the environment, by its short name, in deployment order."""
     environment = cloud.environment
-    return {stack: describe(cloud, environment.stack_name(stack)) for stack in environment.stacks}
+    return {stack: describe(cloud.of(stack), environment.stack_name(stack)) for stack in environment.stacks}
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ class Resource:
 
 def resources(cloud: Cloud, stack_id: str) -> list[Resource]:
     """List what a stack has: not what is still without a physical id, nor what goes or went."""
+    if stack_id.startswith("arn:"):
+        cloud = cloud.of(stack_id)
     pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return [
         Resource(item["LogicalResourceId"], item["ResourceType"], item["PhysicalResourceId"])
@@ -198,7 +205,7 @@ def check_rules(environment: Environment, known: Mapping[str, Mapping[str, str]]
             value = source.get(name, parameter.default)
             if value is not None:
                 values[name] = value
-        for broken in rules.broken(template, values, environment.region):
+        for broken in rules.broken(template, values, environment.region_of(stack)):
             mistakes.add(f"[parameters.{stack}] {broken.about}", broken.description)
     mistakes.check()
 
@@ -215,7 +222,7 @@ def acting_role(environment: Environment) -> _ActingRole:
 
 def delete(cloud: Cloud, stack: Stack) -> None:
     """Start deleting a stack."""
-    cloud.cloudformation.delete_stack(StackName=stack.id, **acting_role(cloud.environment))
+    cloud.of(stack.id).cloudformation.delete_stack(StackName=stack.id, **acting_role(cloud.environment))
 
 
 def as_tags(environment: Environment) -> list[TagTypeDef]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,11 @@ from stack.terminal import Terminal
 
 # DescribeAlarms takes so many at a time.
 _MOST_NAMES = 100
+# What it has to be asked for each kind of alarm; metric alarms are what it answers by itself.
+_ALARMS: Mapping[str, Any] = {
+    "AWS::CloudWatch::Alarm": {},
+    "AWS::CloudWatch::CompositeAlarm": {"AlarmTypes": ["CompositeAlarm"]},
+}
 _GOOD_DRIFT = ("IN_SYNC", "NOT_CHECKED")
 
 
@@ -29,10 +34,10 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     rows = [_row(cloud, name, stack) for name, stack in found.items()]
     complete = all(stack is not None and stack.status in COMPLETE for stack in found.values())
     outputs = {name: stack.outputs for name, stack in found.items() if stack}
-    resources = [stacks.resources(cloud, stack.id) for stack in found.values() if stack]
-    services = [service for each in resources for service in tasks.of_resources(cloud, each)]
+    resources = {stack.id: stacks.resources(cloud, stack.id) for stack in found.values() if stack}
+    services = [service for each in resources.values() for service in tasks.of_resources(cloud, each)]
     images = {image: _labels(cloud, terminal, image, outputs) for image in _images(services)}
-    alarms = _alarms(cloud, [resource for each in resources for resource in each])
+    alarms = _together(_alarms(cloud.of(stack), each) for stack, each in resources.items())
     if as_json:
         terminal.json(
             {
@@ -102,18 +107,24 @@ def _labels(
 
 def _alarms(cloud: Cloud, found: Sequence[Resource]) -> dict[str, list[str]]:
     """Logical ids of the stacks' alarms by their state (OK, ALARM, INSUFFICIENT_DATA)."""
-    names = {
-        resource.physical_id: resource.logical_id
-        for resource in found
-        if resource.type == "AWS::CloudWatch::Alarm"
-    }
     states: dict[str, list[str]] = {}
-    asked = list(names)
-    for start in range(0, len(asked), _MOST_NAMES):
-        some = asked[start : start + _MOST_NAMES]
-        for page in cloud.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=some):
-            for alarm in page["MetricAlarms"]:
-                states.setdefault(alarm["StateValue"], []).append(names[alarm["AlarmName"]])
+    for kind, asked in _ALARMS.items():
+        names = {resource.physical_id: resource.logical_id for resource in found if resource.type == kind}
+        listed = list(names)
+        for start in range(0, len(listed), _MOST_NAMES):
+            some = listed[start : start + _MOST_NAMES]
+            for page in cloud.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=some, **asked):
+                for alarm in (*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())):
+                    states.setdefault(alarm["StateValue"], []).append(names[alarm["AlarmName"]])
+    return {state: sorted(ids) for state, ids in sorted(states.items())}
+
+
+def _together(parts: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """The alarms of several stacks as those of one."""
+    states: dict[str, list[str]] = {}
+    for part in parts:
+        for state, ids in part.items():
+            states.setdefault(state, []).extend(ids)
     return {state: sorted(ids) for state, ids in sorted(states.items())}
 
 

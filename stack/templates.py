@@ -68,7 +68,8 @@ class Resource:
 class Template:
     """One file of cloudformation/, with what the environment file puts into its text.
 
-    `body` is the text that is sent, `document` the same as plain dictionaries.
+    `body` is the text that is sent, `document` the same as plain dictionaries. `region` is the one that it
+    has to be in, wherever the environment is (`Metadata: EchoRoom: Region:`); "" for the environment's.
     """
 
     stack: str
@@ -79,6 +80,7 @@ class Template:
     parameters: Mapping[str, Parameter]
     resources: Mapping[str, Resource]
     outputs: tuple[str, ...]
+    region: str = ""
 
     @property
     def capabilities(self) -> list[Literal["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]]:
@@ -115,6 +117,12 @@ def _resource(logical_id: str, found: Mapping[str, Any]) -> Resource:
     )
 
 
+def _region(document: Mapping[str, Any]) -> str:
+    metadata = document.get("Metadata")
+    own = metadata.get("EchoRoom") if isinstance(metadata, dict) else None
+    return str(own.get("Region", "")) if isinstance(own, dict) else ""
+
+
 def read(file: Path) -> str:
     """Read a template's text. Raises a usage ToolError that names the file."""
     try:
@@ -148,4 +156,5 @@ def make(stack: str, file: Path, body: str) -> Template:
         parameters={name: declared(name, value) for name, value in document.get("Parameters", {}).items()},
         resources={name: _resource(name, value) for name, value in resources.items()},
         outputs=tuple(document.get("Outputs", {})),
+        region=_region(document),
     )

@@ -127,5 +127,7 @@ def _holds_secret(value: Any) -> bool:
 
 def current(cloud: Cloud, stack: Stack) -> Side:
     """Read how the stack is now."""
-    body = cloud.cloudformation.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
+    body = cloud.of(stack.id).cloudformation.get_template(StackName=stack.id, TemplateStage="Original")[
+        "TemplateBody"
+    ]
     return side(body if isinstance(body, str) else json.dumps(body), stack.parameters)

@@ -100,6 +100,7 @@ def from_events(cloud: Cloud, operation: str) -> dict[str, Any] | None:
 
 def all_events(cloud: Cloud, stack_id: str) -> list[StackEventTypeDef]:
     """Read a stack's events in the order they happened."""
+    cloud = cloud.of(stack_id)
     pages = cloud.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     return [event for page in pages for event in page["StackEvents"]][::-1]
 

@@ -94,7 +94,7 @@ def cancel(cloud: Cloud, terminal: Terminal) -> int:
     if stack.status != "UPDATE_IN_PROGRESS":
         raise _cannot(cloud, stack)
     try:
-        cloud.cloudformation.cancel_update_stack(StackName=stack.id)
+        cloud.of(stack.id).cloudformation.cancel_update_stack(StackName=stack.id)
     except ClientError as error:
         now = stacks.describe(cloud, stack.id)
         if now and now.status != "UPDATE_IN_PROGRESS":

@@ -23,6 +23,8 @@ def install(kick: Callable[[], None]) -> None:
         return eventbridge.error_response_json(code, message, 400)
 
     def putting_rule(data: Request) -> Any:
+        # A stack's rule may be the first that a region hears of EventBridge.
+        eventbridge._ensure_default_bus()
         schedule, bus = data.get("ScheduleExpression") or "", data.get("EventBusName") or "default"
         if not schedule and not data.get("EventPattern"):
             return refused("Parameter(s) EventPattern or ScheduleExpression must be specified.")

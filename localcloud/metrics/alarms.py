@@ -157,7 +157,10 @@ class Alarms:
             except AlarmError as exc:
                 return cloudwatch._error("ValidationError", str(exc), 400, is_json, is_cbor)
             if not data.get("Metrics"):
-                return put(params, data, is_cbor, is_json)
+                answer = put(params, data, is_cbor, is_json)
+                if answer[0] < 400:
+                    complete(cloudwatch._alarms[data["AlarmName"]], data)
+                return answer
             # MiniStack knows alarms on one metric only.
             answer = put({}, {key: value for key, value in data.items() if key != "Metrics"}, is_cbor, is_json
                          or not is_cbor)  # fmt: skip
@@ -169,10 +172,11 @@ class Alarms:
         def put_composite(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
             given = data if is_cbor or is_json else nested(params)
             try:
+                check_actions(given)
                 return held.put(
                     given.get("AlarmName", ""), given, lambda: composite(params, data, is_cbor, is_json)
                 )
-            except suppression.SuppressorError as exc:
+            except (AlarmError, suppression.SuppressorError) as exc:
                 return cloudwatch._error("ValidationError", str(exc), 400, is_json, is_cbor)
 
         def delete_alarms(*arguments: Any, **named: Any) -> Any:
@@ -204,17 +208,21 @@ def complete(alarm: dict[str, Any], given: Mapping[str, Any]) -> None:
         ]
         for stat in (query["MetricStat"] for query in alarm["Metrics"] if query.get("MetricStat")):
             stat["Period"] = int(stat["Period"])
-    for key in ("EvaluateLowSampleCountPercentile", "ThresholdMetricId"):
+    for key in ("EvaluateLowSampleCountPercentile", "EvaluationWindow", "ThresholdMetricId"):
         if key in given:
             alarm[key] = given[key]
 
 
 def check(alarm: Mapping[str, Any]) -> None:
-    """Refuse an alarm that could not be evaluated. Raises AlarmError."""
+    """Refuse an alarm that could not be evaluated, or could not act. Raises AlarmError."""
+    check_actions(alarm)
     if problem := evaluation.comparison_problem(str(alarm.get("ComparisonOperator"))):
         raise AlarmError(problem)
     if alarm.get("TreatMissingData") not in (None, "", "missing", "ignore", "breaching", "notBreaching"):
         raise AlarmError(f"TreatMissingData cannot be {alarm['TreatMissingData']}")
+    wall = (alarm.get("EvaluationWindow") or {}).get("WallClockWindow") or {}
+    if wall.get("Timezone") not in (None, "", "UTC"):
+        raise AlarmError(f"the local cloud's wall clock windows are in UTC, not in {wall['Timezone']}")
     periods = int(alarm.get("EvaluationPeriods") or 1)
     if int(alarm.get("DatapointsToAlarm") or periods) > periods:
         raise AlarmError("DatapointsToAlarm must not be greater than EvaluationPeriods")
@@ -222,6 +230,15 @@ def check(alarm: Mapping[str, Any]) -> None:
         check_queries(queries)
     else:
         _check_statistic(str(alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"))
+
+
+def check_actions(alarm: Mapping[str, Any]) -> None:
+    """Refuse actions in another region than the alarm's. Raises AlarmError."""
+    lists = (alarm.get(name) or [] for name in ("AlarmActions", "OKActions", "InsufficientDataActions"))
+    for parts in (str(arn).split(":") for actions in lists for arn in actions):
+        here = emulator.module("core.responses").get_region()
+        if len(parts) > 3 and parts[3] not in ("", here):
+            raise AlarmError(f"Invalid region {parts[3]} specified. Only {here} is supported.")
 
 
 def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud.ecs import control as ecs
-from localcloud.metrics import api, clock, counters, embedded, publish
+from localcloud.metrics import api, clock, counters, dashboards, embedded, filters, publish
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
 from localcloud.metrics.store import STORE
@@ -52,6 +52,7 @@ class Monitoring:
             # After a delay of more than a minute all of it counts for the last one.
             publish.counted(counters.take(), (minute - 1) * clock.seconds(60))
             self._minute = minute
+            filters.publish_defaults(minute * clock.seconds(60))
             budget.publish(minute * clock.seconds(60))
             if minute % 60 == 0:
                 # A day, as AWS counts it here: the metrics of what was deleted.
@@ -89,6 +90,8 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     _current.alarms.install()
     api.install(changed)
     embedded.install()
+    filters.install()
+    dashboards.install()
 
 
 async def start() -> None:

@@ -46,14 +46,32 @@ def period_of(alarm: Mapping[str, Any]) -> int:
     return max(periods)
 
 
-def series_of(queries: Sequence[Mapping[str, Any]], period: int, begin: int, end: int) -> dict[str, Any]:
-    """The values of all queries in the periods [begin, end); raises ExpressionError."""
+def window(alarm: Mapping[str, Any], now: float) -> tuple[int, int]:
+    """The number of the period that follows the alarm's last one, and how many seconds later periods begin.
+
+    The window slides: it ends with the last full minute, however long the period is. A wall clock window
+    ends with the last full period.
+    """
+    period = period_of(alarm)
+    if period <= 60 or (alarm.get("EvaluationWindow") or {}).get("WallClockWindow") is not None:
+        return clock.slot(now, period), 0
+    ended = clock.slot(now, 60) * 60
+    return ended // period, ended % period
+
+
+def series_of(
+    queries: Sequence[Mapping[str, Any]], period: int, begin: int, end: int, offset: int = 0
+) -> dict[str, Any]:
+    """The values of all queries in the periods [begin, end), which begin `offset` seconds later than usual.
+
+    Raises ExpressionError.
+    """
 
     def fetch(stat: Mapping[str, Any]) -> dict[int, float]:
         metric = stat["Metric"]
         dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions") or []}
         return STORE.series(
-            metric["Namespace"], metric["MetricName"], dimensions, stat["Stat"], period, begin, end
+            metric["Namespace"], metric["MetricName"], dimensions, stat["Stat"], period, begin, end, offset
         )
 
     return evaluate_all(queries, fetch, period, begin, end)
@@ -65,16 +83,16 @@ def datapoints(alarm: Mapping[str, Any], now: float) -> list[float | None]:
     Needs the alarm's account and region to be set. Raises ExpressionError.
     """
     period = period_of(alarm)
-    end = clock.slot(now, period)
+    end, offset = window(alarm, now)
     begin = end - int(alarm["EvaluationPeriods"]) - _BEYOND
     if queries := alarm.get("Metrics"):
         wanted = next(q["Id"] for q in queries if q.get("ReturnData", True))
-        found = series_of(queries, period, begin, end)[wanted]
+        found = series_of(queries, period, begin, end, offset)[wanted]
     else:
         dimensions = {d["Name"]: d["Value"] for d in alarm.get("Dimensions") or []}
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
         found = STORE.series(
-            alarm["Namespace"], alarm["MetricName"], dimensions, statistic, period, begin, end
+            alarm["Namespace"], alarm["MetricName"], dimensions, statistic, period, begin, end, offset
         )
     return [found.get(number) if isinstance(found, dict) else found for number in range(begin, end)]
 
@@ -146,7 +164,7 @@ def _reason_data(alarm: Mapping[str, Any], points: list[float | None], now: floa
     """AWS's StateReasonData."""
     period = period_of(alarm)
     periods = int(alarm["EvaluationPeriods"])
-    end = clock.slot(now, period)
+    end, offset = window(alarm, now)
     begun = {end - len(points) + at: value for at, value in enumerate(points) if value is not None}
     recent = dict(list(begun.items())[-periods:])
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic")
@@ -157,7 +175,7 @@ def _reason_data(alarm: Mapping[str, Any], points: list[float | None], now: floa
         "recentDatapoints": list(recent.values()),
         "threshold": float(alarm["Threshold"]),
         "evaluatedDatapoints": [
-            {"timestamp": _stamp(at * clock.seconds(period)), "value": value}
+            {"timestamp": _stamp(at * clock.seconds(period) + clock.seconds(offset)), "value": value}
             for at, value in reversed(recent.items())
         ],
     }

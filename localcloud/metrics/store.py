@@ -78,24 +78,33 @@ class Store:
         period: float,
         begin: int,
         end: int,
+        offset: int = 0,
     ) -> dict[int, float]:
         """A statistic by the number of its period (of `period` seconds), for numbers in [begin, end).
 
-        Periods without data are not there. Raises KeyError for an unknown statistic.
+        Periods without data are not there; `offset` is how many seconds later than usual they begin. Raises
+        KeyError for an unknown statistic.
         """
-        periods = self.periods(namespace, name, dimensions, period, begin, end)
+        periods = self.periods(namespace, name, dimensions, period, begin, end, offset)
         values = {number: found.statistic(statistic) for number, found in periods.items()}
         return {number: value for number, value in values.items() if value is not None}
 
     def periods(
-        self, namespace: str, name: str, dimensions: Dimensions, period: float, begin: int, end: int
+        self,
+        namespace: str,
+        name: str,
+        dimensions: Dimensions,
+        period: float,
+        begin: int,
+        end: int,
+        offset: int = 0,
     ) -> dict[int, Distribution]:
         """The values by the number of their period, for numbers in [begin, end)."""
         metric = self.find(namespace, name, dimensions)
         parts: dict[int, list[Distribution]] = {}
         for number, found in sorted(metric.points.items()) if metric else ():
             # Numbers count the periods since 1970, so one divides the other whatever the speed.
-            at = int(number // period)
+            at = int((number - offset) // period)
             if begin <= at < end:
                 parts.setdefault(at, []).append(found)
         return {at: found[0] if len(found) == 1 else merged(found) for at, found in parts.items()}

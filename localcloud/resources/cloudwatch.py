@@ -1,11 +1,11 @@
-"""CloudWatch: composite alarms, and alarms on metric math, of which MiniStack's provisioner knows nothing."""
+"""CloudWatch: composite alarms, alarms on metric math, and dashboards, which are checked here."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from localcloud import emulator
-from localcloud.metrics import alarms
+from localcloud.metrics import alarms, dashboards
 from localcloud.resources.base import Made, Properties, Provisioner, call
 
 
@@ -64,7 +64,26 @@ def _delete_composite(physical_id: str, properties: Properties) -> None:
     call("CloudWatch", _cloudwatch()._delete_alarms, {}, {"AlarmNames": [physical_id]}, False, True)
 
 
+def _create_dashboard(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    name = properties.get("DashboardName") or _cfn()._physical_name(stack_name, logical_id, max_len=255)
+    if dashboards.exists(name):
+        raise ValueError(f"Dashboard {name} already exists, in one of the account's regions")
+    return _put_dashboard(name, properties)
+
+
+def _update_dashboard(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    del old, stack_name
+    return _put_dashboard(physical_id, new)
+
+
+def _put_dashboard(name: str, properties: Properties) -> Made:
+    dashboards.check(name, properties["DashboardBody"])
+    _cloudwatch().cloudformation_put_dashboard(name, properties["DashboardBody"])
+    return name, {"DashboardName": name}
+
+
 PROVISIONERS = {
+    "AWS::CloudWatch::Dashboard": Provisioner(_create_dashboard, _update_dashboard),
     "AWS::CloudWatch::Alarm": Provisioner(_create_metric, _update_metric),
     "AWS::CloudWatch::CompositeAlarm": Provisioner(
         _create_composite, _update_composite, _delete_composite, tagged=True

@@ -1,10 +1,10 @@
-"""Route 53: health checks."""
+"""Route 53: health checks and record sets."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from localcloud import emulator
+from localcloud import emulator, recordsets
 from localcloud.health import control
 from localcloud.health.settings import completed
 from localcloud.resources.base import Made, Properties, Provisioner
@@ -55,4 +55,32 @@ def _tag(check_id: str, properties: Properties) -> None:
     _route53()._tags[("healthcheck", check_id)] = {tag["Key"]: tag["Value"] for tag in tags}
 
 
-PROVISIONERS = {"AWS::Route53::HealthCheck": Provisioner(_create, _update, _delete)}
+def _provisioners() -> Any:
+    return emulator.module("services.cloudformation.provisioners")
+
+
+def _check_record(properties: Properties, replaced: Properties | None = None) -> None:
+    """Refuse a record set that does not fit its zone, `replaced` not being there. Raises RecordSetError."""
+    build = _provisioners()._r53_record_set_build_rs
+    record, zone = build(properties), _provisioners()._r53_resolve_hosted_zone_id(properties)
+    gone = _route53()._rs_key(build(replaced)) if replaced else None
+    others = [other for other in _route53()._records.get(zone) or [] if _route53()._rs_key(other) != gone]
+    recordsets.check(record, others)
+
+
+def _create_record(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    _check_record(properties)
+    made: Made = _provisioners()._r53_record_set_create(logical_id, properties, stack_name)
+    return made
+
+
+def _update_record(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    _check_record(new, old)
+    made: Made = _provisioners()._r53_record_set_update(physical_id, old, new, stack_name)
+    return made
+
+
+PROVISIONERS = {
+    "AWS::Route53::HealthCheck": Provisioner(_create, _update, _delete),
+    "AWS::Route53::RecordSet": Provisioner(_create_record, _update_record),
+}

@@ -75,5 +75,7 @@ def of(
 
 def _present(cloud: Cloud, stack: Stack) -> Mapping[str, Any]:
     """Read the template that a stack has."""
-    body = cloud.cloudformation.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
+    body = cloud.of(stack.id).cloudformation.get_template(StackName=stack.id, TemplateStage="Original")[
+        "TemplateBody"
+    ]
     return templates.parse(body if isinstance(body, str) else json.dumps(body))

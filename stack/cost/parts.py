@@ -15,6 +15,8 @@ from stack.cost.tasks import Found
 _DAYS, _REFUSED_KB, _ACCESS_LINE = 365 / 12, 2, 100
 # New connections that one unit of the balancer's capacity takes in an hour.
 _CONNECTIONS = 25 * 3600
+# What the probe writes (app/probe).
+_PROBE_METRICS = 6
 
 # Cost nothing by themselves. What they cause is priced where it is counted: log groups for flow logs and the
 # web ACL's log, services for task definitions.
@@ -41,7 +43,14 @@ FREE = {
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::OIDCProvider",
     "AWS::IAM::Role",
+    # Its metric is paid for in hours in which a line matched.
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::ResourcePolicy",
     "AWS::S3::BucketPolicy",
+    # A thousand mails and a hundred thousand calls a month are free.
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::LoggingConfiguration",
     "AWS::WAFv2::WebACLAssociation",
@@ -197,12 +206,37 @@ def _record(context: Context, name: str, properties: Mapping[str, Any]) -> Found
         yield context.not_priced(name, "its queries")
 
 
+def _rule(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
+    """Rules are free; the tasks that a schedule starts, and what they say, are not."""
+    if any("EcsParameters" in target for target in properties.get("Targets", ())):
+        yield context.line(name, f"{_PROBE_METRICS} metrics of the probe", _PROBE_METRICS, "custom-metric")
+        yield context.not_priced(name, "the tasks it starts: a minute or more each")
+
+
+def _objective(context: Context, name: str, _: Mapping[str, Any]) -> Found:
+    yield context.not_priced(
+        name, "Application Signals: by signal, of which an objective makes some a minute"
+    )
+
+
+def _health_check(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
+    """Of an endpoint on AWS; HTTPS, a string to find, latency and a short interval are features."""
+    config = properties["HealthCheckConfig"]
+    kind = str(config["Type"])
+    features = kind.startswith("HTTPS") + kind.endswith("STR_MATCH") + bool(config.get("MeasureLatency"))
+    features += int(config.get("RequestInterval", 30)) == 10
+    yield context.line(name, "health check", 1, "health-check")
+    if features:
+        yield context.line(name, f"its {_count(features, 'feature')}", features, "health-check-feature")
+
+
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 PRICED: Mapping[str, Callable[[Context, str, Mapping[str, Any]], Found]] = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": _policy,
+    "AWS::ApplicationSignals::ServiceLevelObjective": _objective,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _composite_alarm,
     "AWS::CloudWatch::Dashboard": _dashboard,
@@ -214,8 +248,10 @@ PRICED: Mapping[str, Callable[[Context, str, Mapping[str, Any]], Found]] = {
     "AWS::ECS::Cluster": _cluster,
     "AWS::ECS::Service": tasks.service,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": _balancer,
+    "AWS::Events::Rule": _rule,
     "AWS::KMS::Key": _key,
     "AWS::Logs::LogGroup": _log_group,
+    "AWS::Route53::HealthCheck": _health_check,
     "AWS::Route53::RecordSet": _record,
     "AWS::S3::Bucket": _bucket,
     "AWS::WAFv2::WebACL": _web_acl,

@@ -18,6 +18,8 @@ _ID_PREFIX = {
 }
 # Service and what stands before the name in an ARN, by type, where it is not just the type's second part.
 _ARN = {
+    "AWS::CertificateManager::Certificate": ("acm", "certificate/"),
+    "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:"),
     "AWS::DynamoDB::Table": ("dynamodb", "table/"),
     "AWS::ECR::Repository": ("ecr", "repository/"),
     "AWS::ECS::Cluster": ("ecs", "cluster/"),
@@ -31,6 +33,8 @@ _ARN = {
 }
 # Types whose Ref is an ARN.
 _REF_IS_ARN = {
+    "AWS::ApplicationSignals::ServiceLevelObjective",
+    "AWS::CertificateManager::Certificate",
     "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::ElasticLoadBalancingV2::TargetGroup",

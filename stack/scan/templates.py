@@ -69,7 +69,9 @@ def resolved(environment: Environment) -> dict[str, Resolved]:
         template = environment.templates[stack]
         texts = _texts(environment, template, outputs)
         found[stack] = resolved_with(environment, stack, template.document, texts, _lines(template.body))
-        outputs |= _outputs(found[stack].template, environment.region, environment.stack_name(stack))
+        outputs |= _outputs(
+            found[stack].template, environment.region_of(stack), environment.stack_name(stack)
+        )
     return found
 
 
@@ -84,7 +86,9 @@ def resolved_with(
 
     Parameters that `texts` leaves out get their default. Raises a ToolError for a value that is missing.
     """
-    values: dict[str, Any] = standins.pseudo_parameters(environment.region, environment.stack_name(stack))
+    values: dict[str, Any] = standins.pseudo_parameters(
+        environment.region_of(stack), environment.stack_name(stack)
+    )
     for name, declared in document.get("Parameters", {}).items():
         text = texts[name] if name in texts else declared.get("Default")
         if text is not None:
@@ -104,9 +108,9 @@ def _texts(environment: Environment, template: Template, outputs: Mapping[str, s
             text = standins.image(environment.region)
         if text is not None:
             values[name] = text
-    if rules.broken(template, values, environment.region):
+    if rules.broken(template, values, environment.region_of(template.stack)):
         values |= {name: text for name, text in _EXAMPLES.items() if name in values}
-    for broken in rules.broken(template, values, environment.region):
+    for broken in rules.broken(template, values, environment.region_of(template.stack)):
         raise usage(f"{environment.file}: {broken.about}: {broken.description}")
     return values
 

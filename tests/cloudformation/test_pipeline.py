@@ -16,16 +16,16 @@ from stack.scan.standins import ACCOUNT, pseudo_parameters
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
-DEPLOYED = ("registry", "data", "network", "edge", "service")
+DEPLOYED = ("registry", "data", "network", "edge", "service", "monitoring", "slo", "dashboard", "health")
 STACK = "echo-room-account-pipeline"
 # IAM takes so many characters of a managed policy, white space not counted.
 LARGEST_POLICY = 6144
 # A call of the operator's tool: service, then a paginator's operation or a method.
 CALL = re.compile(
-    r'cloud\.(cloudformation|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
+    r'cloud(?:\.(?:of|within)\([^)]*\))?\.(cloudformation|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
 )
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
-# What `make delete` calls.
+# What takes a person: deletions, commands in tasks, drills, looking around.
 FOR_PEOPLE = {
     "cloudformation:cancelupdatestack",
     "cloudformation:deletestack",
@@ -35,11 +35,13 @@ FOR_PEOPLE = {
     "ecr:batchdeleteimage",
     "ecs:describetaskdefinition",
     "ecs:executecommand",
+    "ecs:stoptask",
     "logs:filterlogevents",
 }
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.
 NOT_USED = {
     "AWS::ApplicationAutoScaling::ScalableTarget": ["lambda"],
+    "AWS::ApplicationSignals::ServiceLevelObjective": ["rum"],
     "AWS::CertificateManager::Certificate": ["acm-pca"],
     "AWS::DynamoDB::Table": [
         "dynamodb:AssociateTableReplica", "dynamodb:BatchWriteItem", "dynamodb:CreateTableReplica",
@@ -79,6 +81,8 @@ NOT_USED = {
         "logs:PutBearerTokenAuthentication", "logs:PutDataProtectionPolicy", "logs:PutIndexPolicy",
         "logs:PutLogGroupDeletionProtection", "s3",
     ],
+    "AWS::Route53::HealthCheck": ["route53-recovery-control-config"],
+    "AWS::SNS::Topic": ["sns:PutDataProtectionPolicy"],
     "AWS::Route53::RecordSet": ["route53:ListHostedZones"],
     "AWS::S3::Bucket": [
         "s3:CreateBucketMetadata", "s3:DeleteBucketAnalytics", "s3:DeleteBucketCors",

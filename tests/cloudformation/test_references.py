@@ -18,10 +18,12 @@ ROOT = Path(__file__).parents[2]
 # What CloudWatch calls a resource: its type, and the attribute that is this name ("" for what Ref gives).
 DIMENSIONS = {
     "ClusterName": ("AWS::ECS::Cluster", ""),
+    "HealthCheckId": ("AWS::Route53::HealthCheck", ""),
     "LoadBalancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", "LoadBalancerFullName"),
     "ServiceName": ("AWS::ECS::Service", "Name"),
     "TableName": ("AWS::DynamoDB::Table", ""),
     "TargetGroup": ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupFullName"),
+    "TopicName": ("AWS::SNS::Topic", "TopicName"),
 }
 # Their values are words of AWS's, not names of resources.
 WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource", "Type", "Class"}
@@ -31,14 +33,11 @@ WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource
 FOR_PEOPLE = {
     "network.VpcCidrBlock": "networks that are to be connected to this one",
     "network.EgressAddresses": "allow lists of services that tasks call",
-    "edge.WebAclName": "alarms and dashboards",
-    "service.ClusterName": "aws ecs describe-services and execute-command",
     "service.TargetGroupArn": "aws elbv2 describe-target-health",
-    "service.LogGroupName": "aws logs tail",
     "service.LoadBalancerDnsName": "a DNS record of one's own",
-    "service.LoadBalancerFullName": "alarms and dashboards",
-    "service.TargetGroupFullName": "alarms and dashboards",
-    "service.AlternateTargetGroupFullName": "alarms and dashboards",
+    "slo.AvailabilityObjective": "aws application-signals batch-get-service-level-objective-budget-report",
+    "dashboard.DashboardName": "the address of the screen",
+    "health.OutsideCheckId": "records of one's own",
 }
 
 

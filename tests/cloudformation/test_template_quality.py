@@ -17,6 +17,10 @@ PHYSICAL_NAMES = {
 NAMED = {
     ("AWS::EC2::VPCEndpoint", "ServiceName"),
     ("AWS::Logs::LogGroup", "LogGroupName"),
+    ("AWS::Logs::MetricFilter", "LogGroupName"),
+    # An objective has to be given a name; a family is what revisions of a task definition have in common.
+    ("AWS::ApplicationSignals::ServiceLevelObjective", "Name"),
+    ("AWS::ECS::TaskDefinition", "Family"),
     ("AWS::Route53::RecordSet", "Name"),
 }
 # What holds data that nothing can make again, or that people look for after an accident.
@@ -38,7 +42,7 @@ def test_parameters_are_described_constrained_grouped_and_used(template: dict[st
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(parameters)
     body = json.dumps({key: template[key] for key in ("Resources", "Outputs") if key in template})
-    body += json.dumps(template.get("Conditions", {}))
+    body += json.dumps(template.get("Conditions", {})) + json.dumps(template.get("Rules", {}))
     for name, parameter in parameters.items():
         assert parameter.get("Description"), name
         constrained = {"AllowedValues", "AllowedPattern", "MinValue"} & parameter.keys()

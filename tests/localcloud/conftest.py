@@ -71,9 +71,9 @@ class Cloud:
     def pid(self) -> int:
         return int(json.loads(self.run("status", "--json").stdout)["pid"])
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = "us-east-1") -> Any:
         return boto3.client(
-            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="local",
+            service, endpoint_url=self.url, region_name=region, aws_access_key_id="local",
             aws_secret_access_key="local", config=Config(retries={"total_max_attempts": 1}),
         )  # type: ignore[call-overload]  # fmt: skip
 

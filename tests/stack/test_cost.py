@@ -30,7 +30,7 @@ Resources:
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
   Topic:
-    Type: AWS::SNS::Topic
+    Type: AWS::SQS::Queue
     Properties: {DisplayName: !Ref Mode}
   Key:
     Type: AWS::KMS::Key
@@ -52,7 +52,7 @@ def test_table_has_a_sum_a_stack_and_names_assumptions():
         assert said not in done.stdout
     for said in ("EcrApiEndpoint", "endpoint in 3 zones", "5 rules", "the hosted zone it is in", "3 tasks"):
         assert said in done.stdout
-    assert "Idle 139.51 USD a month" in done.stdout
+    assert "Idle 164.11 USD a month" in done.stdout
     assert "Not priced: service.Cluster: Container Insights (enhanced)" in done.stdout
     assert "List prices of us-east-1, November 2026" in done.stderr
     assert "--requests 2000000: requests a month" in done.stderr
@@ -67,8 +67,8 @@ def test_json_adds_up():
     assert sum(line["month"] for line in found["lines"]) == pytest.approx(found["total"], abs=0.005)
     idle = sum(line["month"] for line in found["lines"] if not line["by_use"])
     assert idle == pytest.approx(found["idle"], abs=0.005)
-    assert list(found["stacks"]) == ["registry", "data", "network", "service"]
-    assert [one["resource"] for one in found["not_priced"]] == ["Cluster"]
+    assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring"]
+    assert [one["resource"] for one in found["not_priced"]] == ["Cluster", "ProbeSchedule"]
 
 
 def test_local_says_that_it_is_of_aws():
@@ -93,7 +93,7 @@ def test_what_has_no_price_is_named(project):
     project.template("data").write_text(PRICED)
     found = json.loads(project.do("cost", "--json").stdout)
     named = {one["resource"]: one["why"] for one in found["not_priced"]}
-    assert named["Topic"] == "AWS::SNS::Topic: the table has no price for it"
+    assert named["Topic"] == "AWS::SQS::Queue: the table has no price for it"
     assert "Table" not in named
 
 
@@ -137,7 +137,7 @@ def test_a_template_of_before_that_cannot_be_resolved_stops_no_review(project, m
     project.file.write_text(project.file.read_text().replace('Mode = "one"', 'Mode = "two"'))
 
     def present(*_: object) -> dict[str, object]:
-        return {"Resources": {"Odd": {"Type": "AWS::SNS::Topic", "Condition": "Missing"}}}
+        return {"Resources": {"Odd": {"Type": "AWS::SQS::Queue", "Condition": "Missing"}}}
 
     monkeypatch.setattr("stack.cost.difference._present", present)
     shown = project.do("change", "--name", "key", "--runtime", "process", "--json")

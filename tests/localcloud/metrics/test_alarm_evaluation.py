@@ -95,3 +95,16 @@ def test_what_could_not_be_evaluated_is_refused(more: dict[str, Any], problem: s
     alarms.check(_alarm())
     with pytest.raises(alarms.AlarmError, match=problem):
         alarms.check(_alarm(**more))
+
+
+def test_the_window_slides_with_the_minutes_unless_it_is_a_wall_clock_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOCAL_SPEED", "1")
+    hour, ten_past = 3600, 1_000 * 3600 + 600 + 59.0
+    assert evaluation.window(_alarm(Period=hour), ten_past) == (1_000, 600)
+    wall = {"WallClockWindow": {}}
+    assert evaluation.window(_alarm(Period=hour, EvaluationWindow=wall), ten_past) == (1_000, 0)
+    assert evaluation.window(_alarm(Period=60), ten_past) == (60_010, 0)
+    with pytest.raises(alarms.AlarmError, match="UTC"):
+        alarms.check(_alarm(EvaluationWindow={"WallClockWindow": {"Timezone": "Europe/Berlin"}}))
