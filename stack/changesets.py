@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from stack import stacks
 from stack.clients import Cloud
 from stack.errors import ToolError, usage
+from stack.patience import patiently
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ChangeTypeDef
@@ -82,7 +83,7 @@ def make(
     )
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
-        found = describe(cloud, made["Id"], stack)
+        found = patiently(lambda: describe(cloud, made["Id"], stack))
         if found is None:
             raise ToolError(f"The change set {name} of {environment.stack_name(stack)} vanished.")
         if not found.status.endswith(("_IN_PROGRESS", "_PENDING")):

@@ -18,6 +18,7 @@ from stack import endpoint, stacks, values
 from stack.clients import Cloud
 from stack.errors import FAILED, OK, ToolError
 from stack.parameters import HIDDEN
+from stack.patience import patiently
 from stack.stacks import Stack
 from stack.terminal import Terminal
 
@@ -139,7 +140,11 @@ def _of_stack(cloud: Cloud, stack: Stack, detection: str) -> Drift:
 def _wait(cloud: Cloud, detection: str) -> str:
     """Wait until the detection ends; return why it could not compare everything, "" if it could."""
     while True:
-        status = cloud.cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        status = patiently(
+            lambda: cloud.cloudformation.describe_stack_drift_detection_status(
+                StackDriftDetectionId=detection
+            )
+        )
         if status["DetectionStatus"] == "DETECTION_COMPLETE":
             return ""
         if status["DetectionStatus"] == "DETECTION_FAILED":

@@ -39,7 +39,15 @@ _BAD_CREDENTIALS = {
     "InvalidAccessKeyId",
     "RequestExpired",
 }
-_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+THROTTLED = {
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 # Every service's spelling of "you may not".
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 # "An account has so many", in services' own words.
@@ -124,7 +132,7 @@ def _explain_answer(error: ClientError, where: str) -> ToolError:
             "Use a role that may, or have the permission added.",
             doctor=True,
         )
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return ToolError(
             f"{where} throttles {operation}, even after retries: {message}",
             "Wait a minute and run the same command again; it continues where it stopped.",

@@ -18,6 +18,7 @@ from stack.durations import WHOLE, Durations
 from stack.durations import in_words as left_in_words
 from stack.errors import INTERRUPTED, ToolError
 from stack.evidence import Evidence
+from stack.patience import patiently
 from stack.stacks import Stack
 from stack.templates import Template, in_words
 from stack.terminal import Terminal
@@ -109,7 +110,7 @@ class Follower:
             start()
             with self._status(f"{verb} {name}") as status:
                 while True:
-                    fresh = self._fresh()
+                    fresh = patiently(self._fresh)
                     events += fresh
                     if events and not self._collector.since:
                         self._collector.since = events[0]["Timestamp"]
@@ -168,7 +169,7 @@ class Follower:
             own = event.get("ResourceType") == _STACK and event.get("PhysicalResourceId") == self._stack.id
             if own and event.get("ResourceStatus", "").endswith(("_COMPLETE", "_FAILED")):
                 self._saw_end = True
-        return self._final() if self._saw_end else ""
+        return patiently(self._final) if self._saw_end else ""
 
     def _final(self) -> str:
         found = self._cloud.cloudformation.describe_stacks(StackName=self._stack.id)["Stacks"]

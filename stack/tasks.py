@@ -15,6 +15,9 @@ from stack.errors import OK, ToolError
 from stack.stacks import Resource, Stack
 from stack.terminal import Terminal
 
+# DescribeServices takes so many at a time.
+_MOST_SERVICES = 10
+
 
 @dataclass(frozen=True)
 class Task:
@@ -75,14 +78,20 @@ def describe(cloud: Cloud, found: dict[str, Stack | None]) -> list[Service]:
     return services
 
 
-def of_resources(cloud: Cloud, found: Sequence[Resource]) -> list[Service]:
+def of_resources(cloud: Cloud, known: Sequence[Resource]) -> list[Service]:
     """The services among the resources of a stack, which also has their cluster."""
-    clusters = stacks.of_type(found, "AWS::ECS::Cluster")
-    arns = stacks.of_type(found, "AWS::ECS::Service")
+    clusters = stacks.of_type(known, "AWS::ECS::Cluster")
+    arns = stacks.of_type(known, "AWS::ECS::Service")
     if not clusters or not arns:
         return []
-    answer = cloud.ecs.describe_services(cluster=clusters[0], services=arns)
-    return [_service(cloud, clusters[0], one) for one in answer["services"] if one["status"] != "INACTIVE"]
+    found = [
+        one
+        for start in range(0, len(arns), _MOST_SERVICES)
+        for one in cloud.ecs.describe_services(
+            cluster=clusters[0], services=arns[start : start + _MOST_SERVICES]
+        )["services"]
+    ]
+    return [_service(cloud, clusters[0], one) for one in found if one["status"] != "INACTIVE"]
 
 
 def _service(cloud: Cloud, cluster: str, service: Any) -> Service:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,10 +12,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 
-from stack import changesets, environment, gate, review, values
+from stack import changesets, drift, environment, gate, patience, review, tasks, values
 from stack.clients import Cloud
 from stack.errors import REFUSED, ToolError, explain
-from stack.stacks import Stack
+from stack.stacks import Resource, Stack
+from tests.stack.running import resources, stubbed
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -149,3 +152,139 @@ def test_what_cannot_be_executed_any_more_is_refused(cloud, answer, stack, said)
 
 def test_a_fresh_change_set_passes(cloud):
     gate.check_fresh(_described(cloud, _answer()), _stack(updated=NOW - timedelta(days=1)), "again")
+
+
+def test_a_look_is_repeated_while_aws_throttles(cloud, monkeypatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
+    with stubbed(cloud, "cloudformation") as cloudformation:
+        cloudformation.add_response("create_change_set", {"Id": "arn:aws:cloudformation:us-east-1:1:x/1"})
+        for code in ("Throttling", "RequestLimitExceeded", "ThrottlingException"):
+            cloudformation.add_client_error("describe_change_set", code)
+        cloudformation.add_response("describe_change_set", _answer(Changes=[]))
+        found = changesets.make(cloud, "registry", "x", "UPDATE", {})
+        cloudformation.assert_no_pending_responses()
+    assert found.execution_status == "AVAILABLE"
+    assert len(pauses) == 3
+    assert 1 <= pauses[0] <= 2 <= pauses[1] <= 4 <= pauses[2] <= 8
+
+
+def test_a_look_that_fails_for_another_reason_or_for_ever_is_not(monkeypatch):
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    calls: list[str] = []
+
+    def fail(code: str) -> None:
+        calls.append(code)
+        raise ClientError({"Error": {"Code": code, "Message": "m"}}, "X")
+
+    with pytest.raises(ClientError):
+        patience.patiently(lambda: fail("AccessDenied"))
+    assert calls == ["AccessDenied"]
+    monkeypatch.setattr(patience, "_LONGEST", -1.0)
+    with pytest.raises(ClientError):
+        patience.patiently(lambda: fail("Throttling"))
+    assert calls == ["AccessDenied", "Throttling"]
+
+
+def test_drift_is_read_in_pages(cloud, monkeypatch):
+    monkeypatch.setattr(drift.time, "sleep", lambda _: None)
+    status = {
+        "StackId": "s",
+        "StackDriftDetectionId": "d",
+        "DetectionStatus": "DETECTION_IN_PROGRESS",
+        "Timestamp": NOW,
+    }
+
+    def page(name: str, **more: Any) -> dict[str, Any]:
+        one = {
+            "StackId": "s",
+            "LogicalResourceId": name,
+            "ResourceType": "AWS::SNS::Topic",
+            "StackResourceDriftStatus": "IN_SYNC",
+            "Timestamp": NOW,
+        }
+        return {"StackResourceDrifts": [one], **more}
+
+    with stubbed(cloud, "cloudformation") as cloudformation:
+        cloudformation.add_response("describe_stack_drift_detection_status", status)
+        done = {**status, "DetectionStatus": "DETECTION_COMPLETE"}
+        cloudformation.add_response("describe_stack_drift_detection_status", done)
+        cloudformation.add_response("describe_stack_resource_drifts", page("A", NextToken="2"))
+        cloudformation.add_response("describe_stack_resource_drifts", page("B"))
+        cloudformation.add_response("list_stack_resources", resources())
+        found = drift._of_stack(cloud, _stack(), "d")
+        cloudformation.assert_no_pending_responses()
+    assert (found.compared, found.resources, found.gaps) == (2, 2, ())
+
+
+def test_services_are_described_ten_at_a_time(cloud):
+    known = [Resource("C", "AWS::ECS::Cluster", "c")]
+    known += [Resource(f"S{number}", "AWS::ECS::Service", f"s{number}") for number in range(12)]
+    with stubbed(cloud, "ecs") as ecs:
+        for count in (10, 2):
+            ecs.add_response("describe_services", {"services": [{"status": "INACTIVE"}] * count})
+        assert tasks.of_resources(cloud, known) == []
+        ecs.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_partitions_profiles_and_regions(project, monkeypatch, tmp_path, region, partition):
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile ops]\nregion = eu-west-1\naws_access_key_id = OPS\naws_secret_access_key = x\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "ops")
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    text = project.file.read_text().replace('"us-east-1"', f'"{region}"')
+    start, end = text.index("[endpoint]"), text.index("[token]")
+    project.file.write_text(text[:start] + text[end:])
+    cloud = Cloud(environment.load(project.root, project.env))
+    assert cloud.partition == partition
+    assert cloud.cloudformation.meta.region_name == region
+    assert region in cloud.cloudformation.meta.endpoint_url
+    credentials = cloud.session.get_credentials()
+    assert credentials is not None
+    assert credentials.access_key == "OPS"
+    given = cloud.process_environment()
+    assert (given["AWS_REGION"], given["AWS_DEFAULT_REGION"], given["AWS_PROFILE"]) == (region, region, "ops")
+
+
+def test_no_partition_is_written_down():
+    root = Path(__file__).parents[2]
+    for file in sorted((root / "cloudformation").glob("*.yaml")):
+        assert "arn:aws:" not in file.read_text(), file
+    for file in sorted((root / "stack").rglob("*.py")):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            # Account 123456789012 is AWS's own for examples: these are shown, never used.
+            assert "arn:aws:" not in line or ":123456789012:" in line, f"{file}:{number}"
+
+
+READS = re.compile(r"(Describe|Get|List|BatchGet|Filter|Simulate|DetectStackDrift)")
+READ_ONLY = [
+    "cost", "dashboard", "doctor", "drift", "events", "last-create-failure", "last-update-failure", "logs",
+    "outputs", "releases", "status", "tasks", "tokens", "watch",
+]  # fmt: skip
+
+
+def test_commands_that_show_call_nothing_that_writes(created, monkeypatch):
+    calls: list[str] = []
+    real = Cloud.client
+
+    def recording(self: Cloud, service: str, **config: Any) -> Any:
+        client = real(self, service, **config)
+        client.meta.events.register("provide-client-params.*.*", lambda model, **_: calls.append(model.name))
+        return client
+
+    monkeypatch.setattr(Cloud, "client", recording)
+    for name in READ_ONLY:
+        before = len(calls)
+        done = created.do(name)
+        assert "Traceback" not in done.output
+        if name not in ("cost", "dashboard", "tokens"):
+            assert len(calls) > before, f"{name} asks nothing"
+    assert {"DescribeStacks", "DescribeImages", "DetectStackDrift"} <= set(calls)
+    assert [call for call in calls if not READS.match(call)] == []
