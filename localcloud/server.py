@@ -30,6 +30,7 @@ from localcloud import (
 )
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, OUTAGE_PATH, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
+from localcloud.logs import definitions
 from localcloud.metrics import store, suppression
 from localcloud.persistence import Saver, may_change
 from localcloud.signals import api as signals
@@ -122,6 +123,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         saver.observe(balancer.current().wake)
         stacks.install(saver.changed)
         emulator.module("app")._load_persisted_state()
+        definitions.restore(saver.add("log-groups", definitions.state))
         for name in stacks.deploying.close_abandoned():
             log.warning("the last operation of stack %s had not ended", name)
         saving = asyncio.create_task(saver.run(), name="saver")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from localcloud import emulator
 from localcloud.alerts import alarms, mail, post
 from localcloud.alerts.envelope import Signer, alarm_of, headers, now
 from localcloud.alerts.journal import JOURNAL, AlarmChange, Delivery
+from localcloud.metrics.store import STORE
 from localcloud.names import NotLocalError
 
 log = logging.getLogger("localcloud.alerts")
@@ -33,6 +35,7 @@ class Alerts:
         self._under_way: set[asyncio.Task[None]] = set()
         self.changed = changed
         JOURNAL.changed = changed
+        JOURNAL.ended = _count
 
     def on_loop(self, call: Callable[[], None]) -> None:
         """Call at once on the event loop's thread, soon from any other."""
@@ -186,6 +189,16 @@ def _topic(arn: str) -> Record | None:
         return None
     found: Record | None = emulator.module("services.sns")._topics.get_scoped(parts[4], parts[3], arn)
     return found
+
+
+def _count(delivery: Delivery) -> None:
+    """Publish the metric that tells of a delivery's end, where its topic is."""
+    name = (
+        "NumberOfNotificationsDelivered" if delivery.result == "delivered" else "NumberOfNotificationsFailed"
+    )
+    _, _, _, region, account, topic = delivery.topic.split(":", 5)
+    with emulator.module("core.responses").request_scope(account, region):
+        STORE.metric("AWS/SNS", name, {"TopicName": topic}, "Count").at(time.time()).add(1)
 
 
 def _delivery(

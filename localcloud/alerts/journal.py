@@ -51,6 +51,8 @@ class Journal:
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
         self.changed: Callable[[], None] = lambda: None
+        #: Called with each delivery that was tried and has ended.
+        self.ended: Callable[[Delivery], None] = lambda _: None
 
     def add(self, delivery: Delivery) -> None:
         """Write one down."""
@@ -64,6 +66,8 @@ class Journal:
     def end(self, delivery: Delivery, result: Result, because: str = "") -> None:
         """Say what became of one."""
         delivery.result, delivery.because, delivery.waiting = result, because, {}
+        if result in ("delivered", "failed"):
+            self.ended(delivery)
         self.changed()
 
     def state(self) -> list[dict[str, Any]]:

@@ -150,6 +150,11 @@ def replace_actions(cloud: Cloud) -> None:
         definition = module._task_defs.get(module._resolve_td_key(data.get("taskDefinition", "")))
         if definition is None:
             return module.error_response_json("ClientException", "TaskDefinition not found.", 400)
+        if str(data.get("group") or "").startswith("service:"):
+            # Such a task would be taken for one of the service's own.
+            return module.error_response_json(
+                "InvalidParameterException", "Invalid namespace for group.", 400
+            )
         launch_type, strategy, error = module._launch_choice(data, cluster)
         if error:
             return error

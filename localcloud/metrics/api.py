@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from localcloud import emulator
 from localcloud.metrics import clock, evaluation
-from localcloud.metrics.alarms import nested
+from localcloud.metrics.definition import nested
 from localcloud.metrics.functions import ExpressionError
 from localcloud.metrics.store import STORE
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from localcloud import emulator
-from localcloud.metrics.alarms import nested
+from localcloud.metrics.definition import nested
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _MOST_WIDGETS, _COLUMNS, _MOST_ROWS = 500, 24, 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import emulator
-from localcloud.metrics import alarms, dashboards
+from localcloud.metrics import dashboards, definition
 from localcloud.resources.base import Made, Properties, Provisioner, call
 
 
@@ -19,7 +19,7 @@ def _cfn() -> Any:
 
 def put_metric_alarm(name: str, properties: Properties) -> Made:
     """Create or change an alarm, on one metric or on metric math, of a template's properties."""
-    alarms.check(properties)
+    definition.check(properties)
     if not properties.get("Metrics"):
         single: Made = _cfn()._cw_metric_alarm_put(name, properties)
     else:
@@ -28,7 +28,7 @@ def put_metric_alarm(name: str, properties: Properties) -> Made:
         _cloudwatch().cloudformation_put_metric_alarm(alarm)
         _cloudwatch().cloudformation_set_metric_alarm_tags(name, properties.get("Tags") or [])
         single = name, {"Arn": alarm["AlarmArn"]}
-    alarms.complete(_cloudwatch()._alarms[name], properties)
+    definition.complete(_cloudwatch()._alarms[name], properties)
     return single
 
 

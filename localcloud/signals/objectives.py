@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud import emulator
-from localcloud.metrics import alarms
+from localcloud.metrics import definition
 
 Objective = dict[str, Any]
 
@@ -183,8 +183,8 @@ def _queries(given: Any, member: str) -> list[dict[str, Any]]:
     if not any(query.get("MetricStat") for query in queries):
         raise invalid(f"{member} names no metric")
     try:
-        alarms.check_queries(queries)
-    except alarms.AlarmError as exc:
+        definition.check_queries(queries)
+    except definition.AlarmError as exc:
         raise invalid(f"{member}: {exc}") from exc
     return queries
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from localcloud.metrics import suppression
 from tests.localcloud.conftest import Cloud
-from tests.localcloud.events.conftest import Queue
 
 Until = Callable[..., None]
 
@@ -128,19 +125,6 @@ def test_another_suppressor_ends_the_period_and_what_cannot_be_is_refused(
         alarm.cloudwatch.put_composite_alarm(
             AlarmName="x", AlarmRule=f"ALARM({alarm.child})", ActionsSuppressor=alarm.suppressor
         )
-
-
-def test_periods_go_on_where_they_were_after_a_kill(own_cloud: Cloud, until: Until) -> None:
-    own_cloud.speed = 60
-    own_cloud.run("up")
-    alarm = Suppressed(own_cloud, lambda name: Queue(own_cloud, name), "kept", wait=LONG, extension=120)
-    alarm.set(alarm.child, "ALARM")
-    alarm.set(alarm.suppressor, "ALARM")
-    alarm.set(alarm.suppressor, "OK")
-    os.kill(own_cloud.pid(), signal.SIGKILL)
-    own_cloud.run("up")
-    until(lambda: alarm.told() == ["ALARM"])
-    assert alarm.by() == ""
 
 
 def test_settings_are_numbers() -> None:

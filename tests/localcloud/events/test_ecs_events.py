@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -232,12 +230,10 @@ def test_a_template_with_a_wrong_rule_fails_with_the_reason(quick_cloud: Cloud) 
     assert quick_cloud.client("events").list_rules(NamePrefix="no")["Rules"] == []
 
 
-def test_rules_and_schedules_survive_a_kill(own_cloud: Cloud, until: Until) -> None:
-    own_cloud.speed = 60
-    own_cloud.run("up")
-    kept, events = Queue(own_cloud, "kept"), own_cloud.client("events")
-    events.put_rule(Name="kept", ScheduleExpression="rate(1 minute)")
-    events.put_targets(Rule="kept", Targets=[{"Id": "1", "Arn": kept.arn, "Input": '{"still": "here"}'}])
-    os.kill(own_cloud.pid(), signal.SIGKILL)
-    own_cloud.run("up")
-    until(lambda: {"still": "here"} in kept.documents())
+def test_a_task_cannot_pass_itself_off_as_a_service_s(quick_cloud: Cloud) -> None:
+    ecs = Ecs(quick_cloud, "grouped")
+    with pytest.raises(ClientError, match="Invalid namespace for group"):
+        ecs.client.run_task(
+            cluster="grouped", taskDefinition=ecs.definition(), launchType="FARGATE", group="service:s",
+            networkConfiguration={"awsvpcConfiguration": NETWORK},
+        )  # fmt: skip

@@ -93,6 +93,9 @@ def test_topics_and_log_groups_get_events(quick_cloud: Cloud, queue: Any, until:
     lines = [event["message"] for event in logs.filter_log_events(logGroupName="/aws/events/log")["events"]]
     assert "number 7" in lines
     assert json.loads(next(line for line in lines if line != "number 7"))["detail"] == {"n": 7}
+    metrics = quick_cloud.client("cloudwatch").list_metrics(Namespace="AWS/SNS")["Metrics"]
+    named = {metric["MetricName"] for metric in metrics if metric["Dimensions"][0]["Value"] == "events"}
+    assert named == {"NumberOfNotificationsDelivered"}
 
 
 def test_what_cannot_be_delivered_is_counted_and_kept(quick_cloud: Cloud, queue: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.metrics import alarms, evaluation
+from localcloud.metrics import definition, evaluation
 
 _STATES = {"A": "ALARM", "O": "OK", "I": "INSUFFICIENT_DATA", ".": None}
 
@@ -92,9 +92,9 @@ def test_the_reason_says_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_could_not_be_evaluated_is_refused(more: dict[str, Any], problem: str) -> None:
-    alarms.check(_alarm())
-    with pytest.raises(alarms.AlarmError, match=problem):
-        alarms.check(_alarm(**more))
+    definition.check(_alarm())
+    with pytest.raises(definition.AlarmError, match=problem):
+        definition.check(_alarm(**more))
 
 
 def test_the_window_slides_with_the_minutes_unless_it_is_a_wall_clock_s(
@@ -106,5 +106,5 @@ def test_the_window_slides_with_the_minutes_unless_it_is_a_wall_clock_s(
     wall = {"WallClockWindow": {}}
     assert evaluation.window(_alarm(Period=hour, EvaluationWindow=wall), ten_past) == (1_000, 0)
     assert evaluation.window(_alarm(Period=60), ten_past) == (60_010, 0)
-    with pytest.raises(alarms.AlarmError, match="UTC"):
-        alarms.check(_alarm(EvaluationWindow={"WallClockWindow": {"Timezone": "Europe/Berlin"}}))
+    with pytest.raises(definition.AlarmError, match="UTC"):
+        definition.check(_alarm(EvaluationWindow={"WallClockWindow": {"Timezone": "Europe/Berlin"}}))

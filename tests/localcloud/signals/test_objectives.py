@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -195,12 +193,3 @@ def test_a_template_with_a_wrong_one_fails_with_the_reason(quick_cloud: Cloud) -
     wrong["Resources"]["Slo"]["Properties"]["Goal"]["AttainmentGoal"] = 100
     assert quick_cloud.deploy("slo-wrong", wrong)["StackStatus"] == "ROLLBACK_COMPLETE"
     assert any("AttainmentGoal" in reason for _, _, reason in quick_cloud.failures("slo-wrong"))
-
-
-def test_they_survive_a_kill(own_cloud: Cloud) -> None:
-    own_cloud.run("up")
-    own_cloud.client("application-signals").create_service_level_objective(**requests_of("kept"))
-    os.kill(own_cloud.pid(), signal.SIGKILL)
-    own_cloud.run("up")
-    found = own_cloud.client("application-signals").get_service_level_objective(Id="kept")["Slo"]
-    assert found["Goal"]["AttainmentGoal"] == 90
