@@ -83,21 +83,35 @@ def invoke(target: Target, event: Mapping[str, Any], rule: Mapping[str, Any], vi
     _count("Invocations", rule)
     text = payload.of(target, rule, view.event_with_detail())
     try:
-        spec = parsed(target["Arn"])
-        if spec.service == "events":
-            path = set(event.get("_DispatchPath") or [])
-            chosen = text if any(target.get(name) for name in _INPUTS) else None
-            eventbridge._dispatch_to_event_bus(spec, event, rule, path, chosen)
-            return
-        responses = emulator.module("core.responses")
-        here = (responses.get_account_id(), responses.get_region())
-        if (spec.account_id, spec.region) != here:
-            raise DeliveryError("NO_PERMISSIONS", f"{target['Arn']} is not in {here[1]}")
-        _DELIVER[spec.service](target, spec, rule, text)
+        _deliver(target, event, rule, text)
     except DeliveryError as exc:
-        log.warning("rule %s could not invoke target %s: %s", rule["Name"], target["Id"], exc)
-        _count("FailedInvocations", rule)
-        _bury(target, rule, text, exc)
+        _failed(target, rule, text, exc)
+    except Exception as exc:
+        # Nobody who puts an event may fail because of a rule.
+        log.exception("target %s of rule %s", target["Id"], rule["Name"])
+        _failed(target, rule, text, DeliveryError("SDK_CLIENT_ERROR", f"{type(exc).__name__}: {exc}"))
+
+
+def _deliver(target: Target, event: Mapping[str, Any], rule: Mapping[str, Any], text: str) -> None:
+    spec = parsed(target["Arn"])
+    if spec.service == "events":
+        path = set(event.get("_DispatchPath") or [])
+        chosen = text if any(target.get(name) for name in _INPUTS) else None
+        emulator.module("services.eventbridge")._dispatch_to_event_bus(spec, event, rule, path, chosen)
+        return
+    responses = emulator.module("core.responses")
+    here = (responses.get_account_id(), responses.get_region())
+    if (spec.account_id, spec.region) != here:
+        raise DeliveryError("NO_PERMISSIONS", f"{target['Arn']} is not in {here[1]}")
+    if spec.service not in _DELIVER:
+        raise DeliveryError("INVALID_PARAMETER", problem(target))
+    _DELIVER[spec.service](target, spec, rule, text)
+
+
+def _failed(target: Target, rule: Mapping[str, Any], text: str, why: DeliveryError) -> None:
+    log.warning("rule %s could not invoke target %s: %s", rule["Name"], target["Id"], why)
+    _count("FailedInvocations", rule)
+    _bury(target, rule, text, why)
 
 
 def _count(name: str, rule: Mapping[str, Any]) -> None:
