@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 import random
 import ssl
 import time
@@ -15,13 +14,23 @@ from collections.abc import Callable
 from typing import Any
 
 from locust import FastHttpUser, task
-from websocket import WebSocket, WebSocketException, create_connection
+from websocket import (
+    ABNF,
+    WebSocket,
+    WebSocketConnectionClosedException,
+    WebSocketException,
+    create_connection,
+)
 
 from bench.load.recorder import DifferentError
 from stack import web
 
 SECONDS = 15.0
 _FAILURES = (OSError, http.client.HTTPException, WebSocketException, DifferentError)
+# Nobody answers the server's pings between messages; it would cut the connection off.
+_IDLE_SECONDS = 15.0
+# Close codes that are no failure: idle, and the task leaves.
+_CONNECT_AGAIN = (1000, 1001)
 _TOO_LARGE = json.dumps({"str": "x" * 1024 * 1024}).encode()
 _TEXTS = {
     "short": "Is anybody there? Grüße, 世界!",
@@ -45,6 +54,7 @@ def make(config: dict[str, Any], pause: Callable[[], float]) -> type[FastHttpUse
         insecure = False
         connection_timeout = network_timeout = SECONDS
         socket: WebSocket | None = None
+        used = 0.0
 
         @staticmethod
         def ssl_context_factory(cafile: str | None = None) -> ssl.SSLContext:
@@ -61,8 +71,7 @@ def make(config: dict[str, Any], pause: Callable[[], float]) -> type[FastHttpUse
 
         def on_stop(self) -> None:
             """Say goodbye on the WebSocket."""
-            if self.socket is not None:
-                self.socket.close(timeout=1)
+            self._close()
 
         def _echo(self, size: str) -> None:
             text = _TEXTS[size]
@@ -127,6 +136,8 @@ def make(config: dict[str, Any], pause: Callable[[], float]) -> type[FastHttpUse
         @task(10)
         def message(self) -> None:
             """A message on a WebSocket that stays open. Opening it only counts when it fails."""
+            if self.socket is not None and time.monotonic() - self.used > _IDLE_SECONDS:
+                self._close()
             if self.socket is None:
                 try:
                     self.socket = self._opened()
@@ -145,15 +156,39 @@ def make(config: dict[str, Any], pause: Callable[[], float]) -> type[FastHttpUse
                 raise
 
         def _message(self) -> None:
-            text = _TEXTS["short"]
             try:
-                self.socket.send(text)
-                came = self.socket.recv()
-            except Exception:
-                self.socket = None
+                came = self._exchanged()
+                if came is None:  # closed by a task that leaves, or idle: clients are to connect again
+                    self._close()
+                    self.socket = self._opened()
+                    came = self._exchanged()
+            except _FAILURES:
+                self._close()
                 raise
-            if came != text:
+            self.used = time.monotonic()
+            if came is None:
+                raise OSError("closed twice in a row")
+            if came != _TEXTS["short"].encode():
                 raise DifferentError("another string came back")
+
+        def _exchanged(self) -> bytes | None:
+            """Send a message; what came back, or None if the connection had ended in good order."""
+            try:
+                self.socket.send(_TEXTS["short"])
+                opcode, data = self.socket.recv_data()
+            except (ConnectionError, WebSocketConnectionClosedException):
+                return None
+            if opcode != ABNF.OPCODE_CLOSE:
+                return data
+            code = int.from_bytes(data[:2])
+            if code in _CONNECT_AGAIN:
+                return None
+            raise OSError(f"closed with {code}")
+
+        def _close(self) -> None:
+            if self.socket is not None:
+                self.socket.close(timeout=1)
+                self.socket = None
 
         def _timed(self, kind: str, name: str, send: Callable[[], None]) -> None:
             """Do what Locust's client does not, and report it as Locust's own requests are."""
@@ -191,5 +226,5 @@ def _str_of(body: str) -> Any:
     try:
         found = json.loads(body)
     except ValueError:
-        return math.nan
-    return found.get("str") if isinstance(found, dict) else math.nan
+        return None
+    return found.get("str") if isinstance(found, dict) else None

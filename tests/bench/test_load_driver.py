@@ -132,6 +132,17 @@ def test_a_name_that_is_in_no_dns_is_reached(start_server: StartServer, start_dr
     assert broken(result) == set(), result["reasons"]
 
 
+def test_websockets_that_are_closed_for_being_idle_are_opened_again(
+    start_server: StartServer, start_driver: StartDriver
+) -> None:
+    server = start_server(ECHO_WS_IDLE_SECONDS="0.1")
+    token, _ = server.new_token()
+    result = result_of(start_driver(server.url, token, rate=60))
+    assert broken(result) == set(), result["reasons"]
+    endings = [one for one in served(server) if one["event"] == "websocket"]
+    assert {one["code"] for one in endings} & {1000}, "otherwise this tested nothing"
+
+
 def test_it_ends_with_a_report_when_it_is_told_to(
     start_server: StartServer, start_driver: StartDriver, tmp_path: Path
 ) -> None:
