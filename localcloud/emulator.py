@@ -37,7 +37,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "core.arn": ("parse_arn",),
     "core.router": ("extract_region",),
     "core.responses": (
-        "get_account_id", "get_region", "now_iso", "new_uuid", "AccountRegionScopedDict", "request_scope",
+        "get_account_id", "get_region", "json_response", "now_iso", "new_uuid", "AccountRegionScopedDict",
+        "request_scope",
         "set_request_account_id",
         "set_request_region",
     ),
@@ -157,7 +158,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "handle_request", "json_response",
     ),
     "services.ecs_metadata": (
-        "register_container", "set_task_status", "unregister_token",
+        "handle_request",
     ),
     "services.ssm": ("resolve_parameter_value",),
 }  # fmt: skip

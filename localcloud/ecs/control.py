@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import balancer, emulator, metrics, speed
-from localcloud.ecs import deployments, engine, history, processes, strategies, zones
+from localcloud.ecs import deployments, engine, history, metadata, processes, strategies, zones
 from localcloud.ecs.api import replace_actions
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
@@ -127,6 +127,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     global _current
     _current = Cloud(state_dir, int(urlsplit(gateway_url).port or 80), cloud_id, changed)
     replace_actions(_current)
+    metadata.install(_current.tasks.records, docker_client)
     history.install()
 
 

@@ -168,7 +168,7 @@ class Life:
                 name = await self._unless_stopped(engine.prepare(definition["image"], image, architecture))
                 container = DockerContainer(engine, self.id, name, definition, self.definition)
                 gateway, starts = engine.gateway, engine.starts
-            token = metadata.register(task, definition, shown, self.id)
+            token = metadata.register(task, definition, shown)
             self.tokens.append(token)
             environment.update(metadata.environment(gateway, self.region, token))
             async with starts:
@@ -195,7 +195,6 @@ class Life:
             shown["networkInterfaces"] = [{"attachmentId": attachment["id"], "privateIpv4Address": address}]
         if task["desiredStatus"] == "RUNNING":
             move(task, "RUNNING", pullStoppedAt=now(), startedAt=now(), _started=time.monotonic())
-            emulator.module("services.ecs_metadata").set_task_status(task["taskArn"], known_status="RUNNING")
         self.tasks.changed()
 
     def _unpack(self, image: Any) -> Path:

@@ -43,9 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/env":
             import json
             self.reply(200, json.dumps(dict(os.environ)).encode())
-        elif self.path == "/metadata":
+        elif self.path.startswith("/metadata"):
             import urllib.request
-            url = os.environ["ECS_CONTAINER_METADATA_URI_V4"] + "/task"
+            url = os.environ["ECS_CONTAINER_METADATA_URI_V4"] + (self.path[len("/metadata"):] or "/task")
             self.reply(200, urllib.request.urlopen(url, timeout=10).read())
         elif self.path == "/crash":
             os._exit(9)
