@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import ROOT, Checkout
 
 
 def _cpu(pid: int) -> float:
@@ -34,7 +34,7 @@ def measure(runtime: str, rest: float) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory(prefix="bench-localcloud-") as folder:
         checkout = Checkout(Path(folder), engine=runtime == "container")
         if runtime == "container":
-            checkout.succeed("make image")
+            checkout.succeed(f"{ROOT}/.venv/bin/python -m stack image")
         try:
             began = time.perf_counter()
             checkout.succeed(f"make create ENV=local RUNTIME={runtime}")

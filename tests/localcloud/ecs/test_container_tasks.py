@@ -8,7 +8,6 @@ import io
 import json
 import os
 import socket
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -20,31 +19,6 @@ from localcloud.ecs import relay
 from localcloud.ecs.engine import remove_all
 
 pytestmark = pytest.mark.engine
-
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Any:
-    import docker
-
-    try:
-        return docker.from_env(timeout=20)
-    except docker.errors.DockerException as exc:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no Docker engine answers: {exc}")
-
-
-@pytest.fixture(scope="module")
-def image(engine: Any) -> str:
-    """An image with Python in it: the base that images are built from here, made if the engine has none."""
-    made = subprocess.run([ROOT / "docker" / "base-image.sh"], capture_output=True, text=True, check=False)
-    if made.returncode == 0:
-        return made.stdout.strip()
-    if os.environ.get("CI") == "true":
-        pytest.fail(made.stderr)
-    pytest.skip(f"no base image could be made: {made.stderr.strip().splitlines()[-1]}")
 
 
 def _definition(cloud: LocalCloud, image: str, version: str) -> str:

@@ -67,6 +67,22 @@ def test_a_check_that_cannot_be_made_has_failed_and_goes_on() -> None:
     assert states == ["UNHEALTHY", "HEALTHY", "UNHEALTHY"]
 
 
+def test_failures_within_the_start_period_do_not_count_before_the_first_success() -> None:
+    results = iter([1, 1, 1, 0, 1, 1])
+    states: list[str] = []
+
+    class Scripted:
+        async def execute(self, *_: Any) -> int:
+            if (result := next(results, None)) is None:
+                raise asyncio.CancelledError
+            return result
+
+    check = {"command": ["CMD", "x"], "interval": 0.01, "retries": 2, "startPeriod": 3600}
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(health.watch(Scripted(), check, states.append))
+    assert states == ["HEALTHY", "UNHEALTHY"]
+
+
 def test_tasks_are_spread_over_the_zones(cloud: LocalCloud) -> None:
     ec2 = cloud.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
