@@ -116,7 +116,8 @@ def waiting(root: Path, env: str) -> list[str]:
     """Names of the changes that wait for approval; none where nobody answers at once."""
     try:
         cloud = Cloud(environment.load(root, env))
-        cloud.hurry("cloudformation")
+        for stack in cloud.environment.stacks:
+            cloud.of(stack).hurry("cloudformation")
         return pending_names(cloud)
     except (ToolError, BotoCoreError, ClientError, ResponseParserError):
         # A line that is being typed is no place for an error: the command will say it.

@@ -92,10 +92,15 @@ def who(cloud: Cloud) -> tuple[Finding, str, str]:
 
 
 def region(subject: Subject) -> Findings:
-    """Whether the region is one, and enabled for the account."""
-    cloud, name = subject.cloud, subject.cloud.environment.region
+    """Whether the regions that its stacks are in are such, and enabled for the account."""
+    for name in subject.cloud.environment.regions:
+        yield from _region(subject, name)
+
+
+def _region(subject: Subject, name: str) -> Findings:
+    cloud = subject.cloud
     if cloud.environment.endpoint:
-        yield Finding("region", "not needed", f"{cloud.where} takes every region for {name}")
+        yield Finding("region", "not needed", f"{cloud.where} is there for {name} too")
         return
     known = [
         one

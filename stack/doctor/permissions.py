@@ -82,16 +82,16 @@ def _questions(subject: Subject) -> Iterator[_Question]:
         yield _Question(("iam:PassRole",), (environment.role,))
 
 
-def _prefix(subject: Subject, service: str) -> str:
+def _prefix(subject: Subject, service: str, stack: str) -> str:
     cloud = subject.cloud
-    return f"arn:{cloud.partition}:{service}:{cloud.environment.region}:{subject.account}"
+    return f"arn:{cloud.partition}:{service}:{cloud.environment.region_of(stack)}:{subject.account}"
 
 
 def _stacks(subject: Subject) -> Iterator[str]:
     """ARNs of the environment's stacks; of those to come, all but an id that nobody's policy can name."""
     for name, stack in subject.found.items():
         made_up = f"stack/{subject.cloud.environment.stack_name(name)}/00000000-0000-0000-0000-000000000000"
-        yield stack.id if stack else f"{_prefix(subject, 'cloudformation')}:{made_up}"
+        yield stack.id if stack else f"{_prefix(subject, 'cloudformation', name)}:{made_up}"
 
 
 def _repositories(subject: Subject) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _repositories(subject: Subject) -> Iterator[str]:
     for stack, template in subject.templates.items():
         for logical_id in template.of_type(_REPOSITORY):
             name = f"{subject.cloud.environment.stack_name(stack)}-{logical_id}-0".lower()
-            yield f"{_prefix(subject, 'ecr')}:repository/{name}"
+            yield f"{_prefix(subject, 'ecr', stack)}:repository/{name}"
 
 
 def _principal(subject: Subject) -> str:

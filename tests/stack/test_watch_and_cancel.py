@@ -50,7 +50,7 @@ def test_nothing_runs(created):
 
 
 def test_watch_follows_an_update_that_somebody_else_began_to_its_verdict(created):
-    begin_update(created, 2)
+    begin_update(created, 8)
     before = sorted((created.root / ".state" / created.env).glob("*"))
     done = created.do("watch")
     assert done.exit_code == 1, done.output
@@ -62,7 +62,7 @@ def test_watch_follows_an_update_that_somebody_else_began_to_its_verdict(created
 
 
 def test_cancel_ends_an_update_and_the_stack_is_as_before(created):
-    begin_update(created, 3)
+    begin_update(created, 20)
     done = created.do("cancel")
     assert done.exit_code == 0, done.output
     assert "Cancelling the update of" in done.stderr
