@@ -141,9 +141,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.waf": (
         "_associate_web_acl", "_associations", "_create_ip_set", "_delete_ip_set",
-        "_disassociate_web_acl", "handle_request", "_ip_sets", "_resolve_local_waf_resource_arn",
-        "_resolve_local_web_acl", "_resource_from_scope", "_update_ip_set", "_waf_err", "web_acl_record",
-        "_web_acls",
+        "_disassociate_web_acl", "handle_request", "_ip_sets", "_regex_pattern_sets",
+        "_resolve_local_waf_resource_arn", "_resolve_local_web_acl", "_resource_from_scope", "_rule_groups",
+        "_update_ip_set", "_waf_err", "web_acl_record", "_web_acls",
     ),
     "services.alb": (
         "_ACTION_MAP", "_action_xml", "_empty", "_error", "_lb_attrs", "_lbs", "_listener_attrs",

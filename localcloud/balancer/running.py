@@ -10,6 +10,7 @@ from localcloud import emulator
 from localcloud.balancer import records, weights
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.control import Balancer
+from localcloud.balancer.webacl import api as web_acls
 
 _current: Balancer | None = None
 
@@ -46,6 +47,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     alb._listeners = listeners
     # `describe` and the balancer's own listings must name the address that answers.
     replace_handlers(alb, balancer)
+    web_acls.install()
     weights.install()
 
 

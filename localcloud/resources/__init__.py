@@ -66,7 +66,6 @@ def install() -> None:
     vpc.install()
     elbv2.install()
     ecs.install()
-    wafv2.install()
     for name, entry in cloudformation._RESOURCE_HANDLERS.items():
         if identifier := schemas.generated_identifier(name):
             for handler in ("create", "update"):

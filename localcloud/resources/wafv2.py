@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
-from ipaddress import ip_network
 from typing import Any
 
-from localcloud import balancer, emulator
-from localcloud.balancer.webacl import managed
+from localcloud import emulator
+from localcloud.balancer.webacl import checks
 from localcloud.resources.base import Made, Properties, Provisioner, call
 
 #: Members of a web ACL that MiniStack's records leave out.
@@ -56,30 +54,9 @@ def _as_in_the_api(value: Any, inside: str = "") -> Any:
     return found
 
 
-def _check_references(rules: Any) -> None:
-    for value in rules.values() if isinstance(rules, dict) else rules if isinstance(rules, list) else ():
-        _check_references(value)
-    if isinstance(rules, dict) and "ARN" in rules:
-        _, problem = _waf()._resolve_local_waf_resource_arn(rules["ARN"])
-        if problem is not None:
-            raise ValueError(f"AWS WAF couldn't find the resource {rules['ARN']}")
-
-
-def _check_overrides(rules: list[Properties]) -> None:
-    for rule in rules:
-        group = (rule.get("Statement") or {}).get("ManagedRuleGroupStatement") or {}
-        if unknown := managed.unknown_rules(group):
-            raise ValueError(
-                "Error reason: The parameter contains a name that is not valid., "
-                f"field: RULE_ACTION_OVERRIDES, parameter: {', '.join(unknown)} "
-                f"({group['Name']} has no such rule)"
-            )
-
-
 def _web_acl(properties: Properties) -> Properties:
     found: Properties = _as_in_the_api(properties)
-    _check_references(found.get("Rules", []))
-    _check_overrides(found.get("Rules", []))
+    checks.rules(found.get("Rules", []))
     return found
 
 
@@ -111,29 +88,16 @@ def _delete_acl(physical_id: str, properties: Properties) -> None:
     record = _waf().web_acl_record(_parts(physical_id)["Id"], _parts(physical_id)["Scope"])
     if record is None:
         return
-    guarded = [arn for arn, acl in _waf()._associations.items() if acl == record["ARN"]]
-    if guarded:
-        raise ValueError(f"AWS WAF couldn't delete the web ACL: it is in use by {', '.join(guarded)}")
+    checks.guards_nothing(record)
     _cfn()._waf_web_acl_delete(physical_id, properties)
 
 
 # --- IP sets ---
 
 
-def _addresses(properties: Properties) -> Properties:
-    version = 6 if properties["IPAddressVersion"] == "IPV6" else 4
-    for address in properties["Addresses"]:
-        network = ip_network(address, strict=False)
-        if network.version != version or network.prefixlen == 0:
-            raise ValueError(
-                f"Error reason: The parameter contains formatting that is not valid., field: IP_ADDRESS, "
-                f"parameter: {address} (an {properties['IPAddressVersion']} range, but not /0)"
-            )
-    return properties
-
-
 def _create_ip_set(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    request = {**_addresses(properties), "Name": _name(logical_id, properties, stack_name)}
+    checks.addresses(properties["IPAddressVersion"], properties["Addresses"])
+    request = {**properties, "Name": _name(logical_id, properties, stack_name)}
     made = call("Wafv2", _waf()._create_ip_set, request)["Summary"]
     return f"{made['Name']}|{made['Id']}|{properties['Scope']}", {"Arn": made["ARN"], "Id": made["Id"]}
 
@@ -141,7 +105,8 @@ def _create_ip_set(logical_id: str, properties: Properties, stack_name: str) -> 
 def _update_ip_set(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
     del old, stack_name
     parts = _parts(physical_id)
-    call("Wafv2", _waf()._update_ip_set, {**_addresses(new), **parts})
+    checks.addresses(new["IPAddressVersion"], new["Addresses"])
+    call("Wafv2", _waf()._update_ip_set, {**new, **parts})
     record = _waf()._resource_from_scope(_waf()._ip_sets, parts["Id"], parts["Scope"])
     record["Description"] = new.get("Description", "")
     return physical_id, {"Arn": record["ARN"], "Id": parts["Id"]}
@@ -153,8 +118,7 @@ def _delete_ip_set(physical_id: str, properties: Properties) -> None:
     record = _waf()._resource_from_scope(_waf()._ip_sets, parts["Id"], parts["Scope"])
     if record is None:
         return
-    if any(f"'{record['ARN']}'" in str(acl["Rules"]) for acl in _waf()._web_acls.values()):
-        raise ValueError("AWS WAF couldn't delete the IP set: a web ACL refers to it")
+    checks.unused(record)
     call("Wafv2", _waf()._delete_ip_set, parts)
 
 
@@ -162,17 +126,7 @@ def _delete_ip_set(physical_id: str, properties: Properties) -> None:
 
 
 def _put_logging(properties: Properties) -> Made:
-    (destination,) = properties["LogDestinationConfigs"]
-    if not destination.split(":", 5)[5].removeprefix("log-group:").startswith("aws-waf-logs-"):
-        raise ValueError(
-            "Error reason: The ARN isn't valid. A valid ARN begins with arn: and includes other information "
-            f"separated by colons or slashes., field: LOG_DESTINATION, parameter: {destination} "
-            "(its name must begin with aws-waf-logs-)"
-        )
-    acl, error = _waf()._resolve_local_web_acl(properties["ResourceArn"])
-    if error is not None:
-        raise ValueError(f"AWS WAF couldn't find the web ACL {properties['ResourceArn']}")
-    acl["LoggingConfiguration"] = dict(properties)
+    checks.logging(properties)["LoggingConfiguration"] = dict(properties)
     return properties["ResourceArn"], {"ManagedByFirewallManager": False}
 
 
@@ -191,66 +145,6 @@ def _delete_logging(physical_id: str, properties: Properties) -> None:
     acl, _ = _waf()._resolve_local_web_acl(physical_id)
     if acl is not None:
         acl.pop("LoggingConfiguration", None)
-
-
-def install() -> None:
-    """Answer what MiniStack does not know, and check what it takes."""
-    waf = _waf()
-    handle = waf.handle_request
-    own = {
-        "GetLoggingConfiguration": _logging_configuration,
-        "GetSampledRequests": _sampled_requests,
-        "DescribeManagedRuleGroup": _managed_rule_group,
-    }
-
-    async def handling(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        action = headers.get("x-amz-target", "").rpartition(".")[2]
-        if action in own:
-            found, error = own[action](json.loads(body))
-            return error or (200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(found).encode())
-        if action in ("CreateWebACL", "UpdateWebACL"):
-            try:
-                _check_overrides(json.loads(body).get("Rules") or [])
-            except ValueError as exc:
-                return waf._waf_err("WAFInvalidParameterException", str(exc))
-        return await handle(method, path, headers, body, query)
-
-    waf.handle_request = handling
-
-
-def _logging_configuration(given: Properties) -> tuple[Properties, Any]:
-    acl, error = _waf()._resolve_local_web_acl(given["ResourceArn"])
-    found = (acl or {}).get("LoggingConfiguration")
-    if error is None and found is None:
-        error = _waf()._waf_err("WAFNonexistentItemException", "there is no such configuration")
-    return {"LoggingConfiguration": found}, error
-
-
-def _sampled_requests(given: Properties) -> tuple[Properties, Any]:
-    _, error = _waf()._resolve_local_web_acl(given["WebAclArn"])
-    if error is not None:
-        return {}, error
-    window = given["TimeWindow"]
-    samples = balancer.current().web_acls.samples(
-        given["WebAclArn"], given["RuleMetricName"], float(window["StartTime"]), float(window["EndTime"])
-    )
-    shown = samples[: int(given["MaxItems"])]
-    return {"SampledRequests": shown, "PopulationSize": len(samples), "TimeWindow": window}, None
-
-
-def _managed_rule_group(given: Properties) -> tuple[Properties, Any]:
-    if not managed.known(given):
-        problem = f"The local cloud does not know the rules of {given['VendorName']} {given['Name']}."
-        return {}, _waf()._waf_err("WAFNonexistentItemException", problem)
-    word, rules = managed.GROUPS[given["Name"]]
-    space = f"awswaf:managed:aws:{word}:"
-    return {
-        "VersionName": "stand-in",
-        "Capacity": {managed.COMMON: 700, managed.BAD_INPUTS: 200}[given["Name"]],
-        "Rules": [{"Name": name, "Action": {"Block": {}}} for name in rules],
-        "LabelNamespace": space,
-        "AvailableLabels": [{"Name": f"{space}{label}"} for label, _ in rules.values()],
-    }, None
 
 
 # --- associations ---
