@@ -39,8 +39,8 @@ def listener_settings(arn: str) -> Settings | None:
     if record is None:
         return None
     rules = [rule for rule in module._rules.all_values() if rule.get("ListenerArn") == arn]
-    of_lb = _attributes(module._lb_attrs, record["LoadBalancerArn"])
-    own = _attributes(module._listener_attrs, arn)
+    of_lb = attributes(module._lb_attrs, record["LoadBalancerArn"])
+    own = attributes(module._listener_attrs, arn)
     protocol = record.get("Protocol", "HTTP")
     return Settings(
         port=int(record["Port"]),
@@ -74,7 +74,7 @@ def group(arn: str) -> dict[str, Any] | None:
 
 def group_settings(arn: str) -> dict[str, Any]:
     """Record and attributes of a target group in one; empty when there is none."""
-    return {**(group(arn) or {}), **_attributes(alb()._tg_attrs, arn)}
+    return {**(group(arn) or {}), **attributes(alb()._tg_attrs, arn)}
 
 
 def guard(arn: str) -> dict[str, Any] | None:
@@ -103,8 +103,9 @@ def target_groups(action: dict[str, Any]) -> set[str]:
     return {group["TargetGroupArn"] for group in (*groups, action) if group.get("TargetGroupArn")}
 
 
-def _attributes(store: Any, arn: str) -> dict[str, str]:
-    for (_, key), attributes in list(store._data.items()):
-        if key == arn:
-            return {a["Key"]: str(a["Value"]) for a in attributes}
+def attributes(store: Any, arn: str) -> dict[str, str]:
+    """The attributes that were set, of what a store of MiniStack's has them."""
+    for scope, stored in list(store._data.items()):
+        if scope[-1] == arn:
+            return {a["Key"]: str(a["Value"]) for a in stored}
     return {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer import records, weights
+from localcloud.balancer import records, requests, weights
 from localcloud.balancer.api import replace_handlers
 from localcloud.balancer.control import Balancer
 from localcloud.balancer.webacl import api as web_acls
@@ -49,6 +49,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     replace_handlers(alb, balancer)
     web_acls.install()
     weights.install()
+    requests.install(alb)
 
 
 async def start() -> None:

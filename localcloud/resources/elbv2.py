@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer import records
+from localcloud.balancer import checks
 from localcloud.endpoint import LOOPBACK
 from localcloud.resources.base import Made, Properties, Provisioner
 
@@ -56,16 +56,14 @@ def _refuse_what_is_not_done(group: Properties) -> None:
         group.get("Protocol", "HTTP") not in ("HTTP", "HTTPS")
         or group.get("ProtocolVersion", "HTTP1") != "HTTP1"
     ):
-        raise ValueError("the local cloud's load balancer speaks HTTP/1.1 to its targets, over HTTP or HTTPS")
-    attributes = {a["Key"]: a["Value"] for a in group.get("TargetGroupAttributes") or []}
-    if attributes.get("stickiness.enabled") == "true":
-        raise ValueError("the local cloud's load balancer has no stickiness")
+        raise checks.not_done("speaks HTTP/1.1 to its targets, over HTTP or HTTPS")
+    checks.attributes("target group", group.get("TargetGroupAttributes"))
+    checks.health_check(group)
 
 
 def _unless_in_use(delete: Any) -> Any:
     def deleting(physical_id: str, properties: Properties) -> None:
-        if records.in_use(physical_id):
-            raise ValueError(f"Target group '{physical_id}' is currently in use by a listener or a rule")
+        checks.unused(physical_id)
         delete(physical_id, properties)
 
     return deleting
@@ -76,6 +74,7 @@ def _balancer(handler: Any, properties_at: int) -> Any:
         properties = arguments[properties_at]
         if properties.get("Type", "application") != "application":
             raise ValueError(f"the local cloud has application load balancers only, not {properties['Type']}")
+        checks.attributes("load balancer", properties.get("LoadBalancerAttributes"))
         subnets = properties.get("Subnets") or [m["SubnetId"] for m in properties.get("SubnetMappings") or []]
         if properties.get("IpAddressType") == "dualstack":
             for subnet in subnets:
@@ -95,11 +94,7 @@ def _balancer(handler: Any, properties_at: int) -> Any:
 
 def _unless_protected(delete: Any) -> Any:
     def deleting(physical_id: str, properties: Properties) -> None:
-        attributes = {a["Key"]: a["Value"] for a in _alb()._lb_attrs.get(physical_id, [])}
-        if attributes.get("deletion_protection.enabled") == "true":
-            raise ValueError(
-                f"Load balancer '{physical_id}' cannot be deleted because deletion protection is enabled"
-            )
+        checks.unprotected(physical_id)
         delete(physical_id, properties)
 
     return deleting

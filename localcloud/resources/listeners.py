@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import balancer, emulator
-from localcloud.balancer import records
+from localcloud.balancer import checks, records
 from localcloud.resources.base import Made, Properties, Provisioner, attributes_changed
 
 Action = dict[str, Any]
 
 _GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
-_DONE = ("forward", "fixed-response", "redirect")
 
 
 def _cfn() -> Any:
@@ -25,26 +24,18 @@ def _cfn() -> Any:
 
 def _actions(given: list[Action]) -> list[Action]:
     """The template's actions as the records have them, in their order, numbers as numbers."""
+    checks.actions(given)
     found = []
     for number, action in enumerate(given, 1):
-        if action["Type"] not in _DONE:
-            raise ValueError(
-                f"the local cloud's load balancer has no {action['Type']} actions, only {', '.join(_DONE)}"
-            )
         action = {**action, "Order": int(action.get("Order", number))}
         groups = [
             {**group, "Weight": int(group.get("Weight", 1))}
             for group in (action.get("ForwardConfig") or {}).get("TargetGroups") or []
         ]
-        if ((action.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled"):
-            raise ValueError("the local cloud's load balancer has no stickiness")
         if groups:
             action["ForwardConfig"] = {**action["ForwardConfig"], "TargetGroups": groups}
             action.setdefault("TargetGroupArn", groups[0]["TargetGroupArn"])
         found.append(action)
-    for arn in (arn for action in found for arn in records.target_groups(action)):
-        if records.group(arn) is None:
-            raise ValueError(f"Target groups '{arn}' not found")
     return sorted(found, key=lambda action: action["Order"])
 
 
@@ -70,7 +61,8 @@ def _note_load_balancers() -> None:
 
 def _refuse_what_is_not_done(properties: Properties) -> None:
     if (properties.get("MutualAuthentication") or {}).get("Mode", "off") != "off":
-        raise ValueError("the local cloud's load balancer does not ask clients for certificates")
+        raise checks.not_done("does not ask clients for certificates")
+    checks.attributes("listener", properties.get("ListenerAttributes"))
 
 
 def _settle(arn: str, properties: Properties, actions: list[Action]) -> None:
@@ -123,13 +115,11 @@ def _check_rule(properties: Properties, arn: str | None) -> list[Action]:
     if records.listener(listener) is None:
         raise ValueError(f"Listener '{listener}' not found")
     if properties.get("Transforms"):
-        raise ValueError("the local cloud's load balancer has no transforms")
+        raise checks.not_done("has no transforms")
     for condition in properties["Conditions"]:
         if any("RegexValues" in part for part in (condition, *condition.values())):
-            raise ValueError("the local cloud's load balancer compares with Values, not with RegexValues")
-    for other, rule in records.alb()._rules.items():
-        if rule["ListenerArn"] == listener and rule["Priority"] == priority and other != arn:
-            raise ValueError(f"Priority '{priority}' is currently in use")
+            raise checks.not_done("compares with Values, not with RegexValues")
+    checks.priority(listener, priority, () if arn is None else (arn,))
     return _actions(properties["Actions"])
 
 

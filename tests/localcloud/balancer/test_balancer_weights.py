@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cloud_harness import LocalCloud
 
 from localcloud.balancer.routing import target_group
@@ -51,7 +52,7 @@ def test_rules_and_listeners_are_described_with_their_weights(cloud: LocalCloud)
     ]  # fmt: skip
     config = {
         "TargetGroups": [{"TargetGroupArn": arn, "Weight": n} for arn, n in zip(both, (999, 0), strict=True)],
-        "TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60},
+        "TargetGroupStickinessConfig": off,
     }
     rule = elb.create_rule(
         ListenerArn=listener["ListenerArn"], Priority=1,
@@ -67,3 +68,6 @@ def test_rules_and_listeners_are_described_with_their_weights(cloud: LocalCloud)
     elb.modify_listener(ListenerArn=listener["ListenerArn"], DefaultActions=expected)
     (listener,) = elb.describe_listeners(LoadBalancerArn=lb)["Listeners"]
     assert listener["DefaultActions"] == expected
+    sticky = {**config, "TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}}
+    with pytest.raises(ClientError, match="no stickiness"):
+        elb.modify_rule(RuleArn=rule["RuleArn"], Actions=[{"Type": "forward", "ForwardConfig": sticky}])

@@ -64,7 +64,6 @@ def test_a_target_group_has_the_documented_defaults(account: Account, group: str
     assert found["Matcher"] == {"HttpCode": "200"}
 
 
-@pytest.mark.differs_locally("attributes that nothing set are left out")
 def test_the_attributes_of_a_group_have_their_defaults(account: Account, group: str) -> None:
     elb = account.client("elbv2")
     attributes = elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
@@ -73,8 +72,55 @@ def test_the_attributes_of_a_group_have_their_defaults(account: Account, group: 
     assert values["load_balancing.algorithm.type"] == "round_robin"
 
 
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"Key": "deregistration_delay.timeout_seconds", "Value": "3601"},
+        {"Key": "deregistration_delay.timeout_seconds", "Value": "soon"},
+        {"Key": "stickiness.enabled", "Value": "perhaps"},
+        {"Key": "deregistration.delay", "Value": "5"},
+    ],
+    ids=lambda attribute: str(attribute["Value"]),
+)
+def test_an_attribute_that_is_wrong_changes_nothing(
+    account: Account, group: str, attribute: dict[str, str]
+) -> None:
+    elb = account.client("elbv2")
+    before = elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    fine = {"Key": "slow_start.duration_seconds", "Value": "30"}
+    with pytest.raises(elb.exceptions.ClientError, match=r"ValidationError|InvalidConfigurationRequest"):
+        elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[fine, attribute])
+    assert elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"] == before
+
+
+def test_an_attribute_that_is_set_is_told_with_the_others(account: Account, group: str) -> None:
+    elb = account.client("elbv2")
+    mine = {"Key": "deregistration_delay.timeout_seconds", "Value": "7"}
+    elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[mine])
+    attributes = elb.describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    assert mine in attributes
+    assert {"Key": "slow_start.duration_seconds", "Value": "0"} in attributes
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"HealthCheckIntervalSeconds": 301}, {"HealthyThresholdCount": 11}, {"HealthCheckTimeoutSeconds": 30}],
+    ids=str,
+)
+def test_health_checks_have_bounds(account: Account, group: str, settings: dict[str, int]) -> None:
+    elb = account.client("elbv2")
+    with pytest.raises(elb.exceptions.ClientError, match="ValidationError"):
+        elb.modify_target_group(TargetGroupArn=group, **settings)
+    (found,) = elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"]
+    assert (found["HealthCheckIntervalSeconds"], found["HealthyThresholdCount"]) == (30, 5)
+
+
 def test_a_name_is_taken_by_other_settings(account: Account, group: str, name: str, network: Network) -> None:
     elb = account.client("elbv2")
+    same = elb.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=network[0], TargetType="ip"
+    )["TargetGroups"][0]  # fmt: skip
+    assert same["TargetGroupArn"] == group
     with pytest.raises(elb.exceptions.DuplicateTargetGroupNameException):
         elb.create_target_group(Name=name, Protocol="HTTP", Port=9090, VpcId=network[0], TargetType="ip")
 
@@ -92,11 +138,12 @@ def test_what_is_not_there_is_named_by_its_kind(account: Account, group: str, na
     with pytest.raises(elb.exceptions.LoadBalancerNotFoundException):
         elb.describe_load_balancers(Names=[f"{name}-0"])
     with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
+        elb.describe_target_groups(Names=[name, f"{name}-0"])
+    with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
         elb.describe_target_health(TargetGroupArn=group.replace(name, f"{name}-0"))
 
 
 @pytest.mark.costly_on_aws(COSTS)
-@pytest.mark.differs_locally("the API, unlike stacks, deletes what is in use")
 def test_a_group_in_use_is_not_deleted(
     account: Account, group: str, listener: tuple[str, int], cleanup: ExitStack
 ) -> None:
@@ -108,12 +155,31 @@ def test_a_group_in_use_is_not_deleted(
 
 
 @pytest.mark.costly_on_aws(COSTS)
-@pytest.mark.differs_locally("the API, unlike stacks, takes a priority twice")
 def test_a_priority_is_given_once(account: Account, listener: tuple[str, int]) -> None:
     elb = account.client("elbv2")
     rule(account, listener[0], 7, "/a")
     with pytest.raises(elb.exceptions.PriorityInUseException):
         rule(account, listener[0], 7, "/b")
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_priorities_are_exchanged_at_once(account: Account, listener: tuple[str, int]) -> None:
+    elb = account.client("elbv2")
+    first, second, third = (rule(account, listener[0], number, f"/{number}") for number in (1, 2, 3))
+
+    def priorities() -> dict[str, str]:
+        rules = elb.describe_rules(ListenerArn=listener[0])["Rules"]
+        return {each["RuleArn"]: each["Priority"] for each in rules if not each["IsDefault"]}
+
+    with pytest.raises(elb.exceptions.PriorityInUseException):
+        elb.set_rule_priorities(RulePriorities=[
+            {"RuleArn": first, "Priority": 9}, {"RuleArn": second, "Priority": 3},
+        ])  # fmt: skip
+    assert priorities() == {first: "1", second: "2", third: "3"}
+    elb.set_rule_priorities(RulePriorities=[
+        {"RuleArn": first, "Priority": 2}, {"RuleArn": second, "Priority": 1},
+    ])  # fmt: skip
+    assert priorities() == {first: "2", second: "1", third: "3"}
 
 
 @pytest.mark.costly_on_aws(COSTS)
@@ -123,6 +189,61 @@ def test_the_default_rule_stays(account: Account, listener: tuple[str, int]) -> 
     default = next(each["RuleArn"] for each in rules if each["IsDefault"])
     with pytest.raises(elb.exceptions.OperationNotPermittedException):
         elb.delete_rule(RuleArn=default)
+    with pytest.raises(elb.exceptions.OperationNotPermittedException):
+        elb.set_rule_priorities(RulePriorities=[{"RuleArn": default, "Priority": 1}])
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_rules_and_actions_name_what_is_there(
+    account: Account, group: str, listener: tuple[str, int], name: str
+) -> None:
+    elb = account.client("elbv2")
+    forward = {"Type": "forward", "TargetGroupArn": group.replace(name, f"{name}-0")}
+    with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
+        rule(account, listener[0], 1, "/x", forward)
+    made = rule(account, listener[0], 1, "/x")
+    with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
+        elb.modify_rule(RuleArn=made, Actions=[forward])
+    elb.delete_rule(RuleArn=made)
+    with pytest.raises(elb.exceptions.RuleNotFoundException):
+        elb.delete_rule(RuleArn=made)
+    with pytest.raises(elb.exceptions.RuleNotFoundException):
+        elb.describe_rules(RuleArns=[made])
+    with pytest.raises(elb.exceptions.ListenerNotFoundException):
+        elb.describe_rules(ListenerArn=listener[0].replace(name, f"{name}-0"))
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_a_port_has_one_listener(account: Account, listener: tuple[str, int]) -> None:
+    elb, (arn, port) = account.client("elbv2"), listener
+    balancer = elb.describe_listeners(ListenerArns=[arn])["Listeners"][0]["LoadBalancerArn"]
+    request = {"LoadBalancerArn": balancer, "Port": port, "Protocol": "HTTP"}
+    same = elb.create_listener(**request, DefaultActions=[NOT_FOUND])["Listeners"]
+    assert [each["ListenerArn"] for each in same] == [arn]
+    other = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+    with pytest.raises(elb.exceptions.DuplicateListenerException):
+        elb.create_listener(**request, DefaultActions=[other])
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_a_load_balancer_goes_with_its_listeners_unless_it_is_protected(
+    account: Account, listener: tuple[str, int]
+) -> None:
+    elb, (arn, _) = account.client("elbv2"), listener
+    balancer = elb.describe_listeners(ListenerArns=[arn])["Listeners"][0]["LoadBalancerArn"]
+
+    def protect(value: str) -> None:
+        attribute = {"Key": "deletion_protection.enabled", "Value": value}
+        found = elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[attribute])
+        assert {"Key": "routing.http2.enabled", "Value": "true"} in found["Attributes"]
+
+    protect("true")
+    with pytest.raises(elb.exceptions.OperationNotPermittedException):
+        elb.delete_load_balancer(LoadBalancerArn=balancer)
+    protect("false")
+    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    with pytest.raises(elb.exceptions.ListenerNotFoundException):
+        elb.describe_listeners(ListenerArns=[arn])
 
 
 @pytest.mark.costly_on_aws(COSTS)
