@@ -13,7 +13,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import balancer, emulator, metrics, speed
-from localcloud.ecs import deployments, engine, history, metadata, processes, strategies, zones
+from localcloud.ecs import (
+    checks,
+    deployments,
+    engine,
+    history,
+    metadata,
+    processes,
+    strategies,
+    zones,
+)
 from localcloud.ecs.api import replace_actions
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
@@ -129,6 +138,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     replace_actions(_current)
     metadata.install(_current.tasks.records, docker_client)
     history.install()
+    checks.install()
 
 
 async def start() -> None:

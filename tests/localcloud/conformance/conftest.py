@@ -167,7 +167,7 @@ def cluster(account: Account, name: str, cleanup: ExitStack) -> str:
 def register(account: Account, cleanup: ExitStack, family: str, **members: Any) -> dict[str, Any]:
     ecs = account.client("ecs")
     found: dict[str, Any] = ecs.register_task_definition(
-        family=family, containerDefinitions=[CONTAINER], **{**FARGATE, **members}
+        **{"family": family, "containerDefinitions": [CONTAINER], **FARGATE, **members}
     )["taskDefinition"]
     cleanup.callback(ecs.deregister_task_definition, taskDefinition=found["taskDefinitionArn"])
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conformance.conftest import Account, register
+from tests.localcloud.conformance.conftest import CONTAINER, Account, register
 
 
 def test_revisions_count_up_and_the_family_means_the_latest(
@@ -29,13 +29,47 @@ def test_a_deregistered_revision_is_inactive_and_can_still_be_described(account:
     assert ecs.list_task_definitions(familyPrefix=name)["taskDefinitionArns"] == []
 
 
-@pytest.mark.differs_locally("any size is taken")
 def test_sizes_that_fargate_does_not_have_are_refused(
     account: Account, name: str, cleanup: ExitStack
 ) -> None:
     ecs = account.client("ecs")
     with pytest.raises(ecs.exceptions.ClientException, match="No Fargate configuration exists"):
         register(account, cleanup, name, cpu="256", memory="8192")
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"cpu": "300"}, "No Fargate configuration exists"),
+        ({"memory": "3072"}, "No Fargate configuration exists"),
+        ({"networkMode": "bridge"}, "network mode"),
+        ({"family": "no family"}, "(?i)family"),
+        ({"containerDefinitions": [{**CONTAINER, "essential": False}]}, "(?i)essential"),
+        ({"containerDefinitions": [CONTAINER, CONTAINER]}, "(?i)unique|duplicate"),
+        (
+            {
+                "containerDefinitions": [
+                    {**CONTAINER, "portMappings": [{"containerPort": 80, "hostPort": 81}]}
+                ]
+            },
+            "(?i)port",
+        ),
+    ],
+    ids=["cpu", "memory", "network", "family", "essential", "names", "ports"],
+)
+def test_a_definition_that_could_not_run_is_refused(
+    account: Account, name: str, cleanup: ExitStack, members: dict[str, Any], problem: str
+) -> None:
+    ecs = account.client("ecs")
+    with pytest.raises(
+        (ecs.exceptions.ClientException, ecs.exceptions.InvalidParameterException), match=problem
+    ):
+        register(account, cleanup, **{"family": name, **members})
+
+
+def test_sizes_are_told_as_numbers(account: Account, name: str, cleanup: ExitStack) -> None:
+    made = register(account, cleanup, name, cpu=".5 vCPU", memory="1 GB")
+    assert (made["cpu"], made["memory"]) == ("512", "1024")
 
 
 def test_what_is_missing_is_a_failure_and_not_an_error(account: Account, cluster: str) -> None:
@@ -50,14 +84,53 @@ def test_a_service_that_is_not_there(account: Account, cluster: str) -> None:
         ecs.update_service(cluster=cluster, service="none", desiredCount=1)
 
 
-@pytest.mark.differs_locally("a cluster that is not there has no tasks")
 def test_a_cluster_that_is_not_there(account: Account, name: str) -> None:
     ecs = account.client("ecs")
+    gone = {"cluster": f"{name}-none"}
+    for action, more in (
+        (ecs.list_tasks, {}), (ecs.list_services, {}), (ecs.delete_cluster, {}),
+        (ecs.describe_tasks, {"tasks": ["0" * 32]}), (ecs.describe_services, {"services": ["none"]}),
+        (ecs.stop_task, {"task": "0" * 32}), (ecs.update_service, {"service": "none", "desiredCount": 0}),
+        (ecs.delete_service, {"service": "none"}),
+    ):  # fmt: skip
+        with pytest.raises(ecs.exceptions.ClusterNotFoundException):
+            action(**gone, **more)
+
+
+def test_a_service_is_made_in_a_cluster_with_a_network(
+    account: Account, cluster: str, network: tuple[str, list[str]], cleanup: ExitStack
+) -> None:
+    ecs = account.client("ecs")
+    request = {
+        "serviceName": cluster, "desiredCount": 0, "launchType": "FARGATE",
+        "taskDefinition": register(account, cleanup, cluster)["taskDefinitionArn"],
+    }  # fmt: skip
+    with pytest.raises(
+        ecs.exceptions.InvalidParameterException, match="Network Configuration must be provided"
+    ):
+        ecs.create_service(cluster=cluster, **request)
+    placed = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": network[1]}}}
     with pytest.raises(ecs.exceptions.ClusterNotFoundException):
-        ecs.list_tasks(cluster=f"{name}-none")
+        ecs.create_service(cluster=f"{cluster}-none", **request, **placed)
 
 
-@pytest.mark.differs_locally("it is deleted with its services")
+def test_a_service_is_made_once(account: Account, service: str, network: tuple[str, list[str]]) -> None:
+    ecs = account.client("ecs")
+    definition = ecs.describe_services(cluster=service, services=[service])["services"][0]["taskDefinition"]
+    with pytest.raises(ecs.exceptions.InvalidParameterException, match="not idempotent"):
+        ecs.create_service(
+            cluster=service, serviceName=service, taskDefinition=definition, desiredCount=1,
+            launchType="FARGATE", networkConfiguration={"awsvpcConfiguration": {"subnets": network[1]}},
+        )  # fmt: skip
+
+
+def test_tasks_of_a_service_that_is_not_there(account: Account, cluster: str) -> None:
+    ecs = account.client("ecs")
+    with pytest.raises(ecs.exceptions.ServiceNotFoundException):
+        ecs.list_tasks(cluster=cluster, serviceName="none")
+    assert ecs.list_tasks(cluster=cluster)["taskArns"] == []
+
+
 def test_a_cluster_with_a_service_is_not_deleted(account: Account, service: str) -> None:
     ecs = account.client("ecs")
     with pytest.raises(ecs.exceptions.ClusterContainsServicesException):

@@ -67,6 +67,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 leaving.wait()
 """
 ROOT = Path(__file__).parents[3]
+#: A network for tasks that do not care; Fargate's always have one.
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
 #: This machine's, in the words of images and of task definitions.
 ARCHITECTURE, CPU = ("arm64", "ARM64") if platform.machine() in ("arm64", "aarch64") else ("amd64", "X86_64")
 
@@ -231,7 +233,9 @@ class LocalCloud:
         """Run one task outside of any service; what describes it."""
         ecs = self.client("ecs")
         ecs.create_cluster(clusterName="c")
-        task = ecs.run_task(cluster="c", taskDefinition=definition)["tasks"][0]["taskArn"]
+        task = ecs.run_task(cluster="c", taskDefinition=definition, networkConfiguration=NETWORK)["tasks"][0][
+            "taskArn"
+        ]
         return lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # type: ignore[no-any-return]
 
     def service(

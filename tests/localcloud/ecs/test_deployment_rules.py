@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.model import ListShape, Shape, StructureShape
-from cloud_harness import LocalCloud
+from cloud_harness import NETWORK, LocalCloud
 
 from localcloud import speed
 from localcloud.ecs import capacity, strategies
@@ -175,6 +175,7 @@ def test_load_balancers_that_are_refused(cloud: LocalCloud) -> None:
         ({"alternateTargetGroupArn": f"{shifting.blue}0"}, "does not have an associated load balancer"),
     ]
     ecs = cloud.client("ecs")
+    ecs.create_cluster(clusterName="c")
     for change, words in cases:
         one = {**good, "advancedConfiguration": {**advanced, **change}}
         if "advancedConfiguration" in change:
@@ -183,4 +184,5 @@ def test_load_balancers_that_are_refused(cloud: LocalCloud) -> None:
             ecs.create_service(
                 cluster="c", serviceName="s", taskDefinition=definition, desiredCount=1, launchType="FARGATE",
                 loadBalancers=[one], deploymentConfiguration={"strategy": "BLUE_GREEN"},
+                networkConfiguration=NETWORK,
             )  # fmt: skip

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from cloud_harness import LocalCloud, until
+from cloud_harness import NETWORK, LocalCloud, until
 
 
 def test_a_service_is_reachable_and_gets_what_the_agent_gives(cloud: LocalCloud) -> None:
@@ -117,7 +117,9 @@ def test_stop_timeout_is_honoured(cloud: LocalCloud) -> None:
     definition = cloud.task_definition(cloud.push(), stop_timeout=2, MODE="stubborn")
     ecs = cloud.client("ecs")
     ecs.create_cluster(clusterName="c")
-    task = ecs.run_task(cluster="c", taskDefinition=definition)["tasks"][0]["taskArn"]
+    task = ecs.run_task(cluster="c", taskDefinition=definition, networkConfiguration=NETWORK)["tasks"][0][
+        "taskArn"
+    ]
 
     def described() -> dict[str, object]:
         return ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # type: ignore[no-any-return]
@@ -188,7 +190,9 @@ def test_no_engine_stops_a_container_task_and_says_so(
     ecs = cloud.client("ecs")
     ecs.create_cluster(clusterName="c")
     definition = cloud.task_definition("elsewhere/image:1")
-    task = ecs.run_task(cluster="c", taskDefinition=definition)["tasks"][0]["taskArn"]
+    task = ecs.run_task(cluster="c", taskDefinition=definition, networkConfiguration=NETWORK)["tasks"][0][
+        "taskArn"
+    ]
     described = lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # noqa: E731
     until(lambda: described()["lastStatus"] == "STOPPED")
     assert described()["stopCode"] == "TaskFailedToStart"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cloud_harness import LocalCloud, until
+from cloud_harness import NETWORK, LocalCloud, until
 
 from tests.localcloud.ecs.shifting_harness import BREAKER, Shifting, asking
 
@@ -195,7 +195,7 @@ def test_one_update_that_brings_strategy_and_rules_can_be_undone(shifting: Shift
     ecs.create_cluster(clusterName="c")
     ecs.create_service(
         cluster="c", serviceName="s", taskDefinition=cloud.task_definition(image, VERSION="one"),
-        desiredCount=1, launchType="FARGATE", loadBalancers=plain,
+        desiredCount=1, launchType="FARGATE", loadBalancers=plain, networkConfiguration=NETWORK,
     )  # fmt: skip
     cloud.stable(1)
     with asking(cloud) as answers:
