@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud.ecs import control as ecs
-from localcloud.metrics import api, clock, counters, dashboards, embedded, filters, publish
+from localcloud.metrics import api, clock, counters, dashboards, embedded, filters, publish, requests
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
 from localcloud.metrics.store import STORE
@@ -92,6 +92,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     embedded.install()
     filters.install()
     dashboards.install()
+    requests.install()
 
 
 async def start() -> None:

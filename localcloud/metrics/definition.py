@@ -50,9 +50,28 @@ def check(alarm: Mapping[str, Any]) -> None:
     if int(alarm.get("DatapointsToAlarm") or periods) > periods:
         raise AlarmError("DatapointsToAlarm must not be greater than EvaluationPeriods")
     if queries := alarm.get("Metrics"):
+        if single := _given(alarm):
+            raise AlarmError(f"{', '.join(single)} must not be set if Metrics is")
         check_queries(queries)
     else:
-        _check_statistic(str(alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"))
+        _check_single(alarm)
+        _check_statistic(str(alarm.get("ExtendedStatistic") or alarm["Statistic"]))
+
+
+def _check_single(alarm: Mapping[str, Any]) -> None:
+    """One metric, with all that belongs to it."""
+    for key in ("MetricName", "Namespace", "Period", "Threshold"):
+        if alarm.get(key) in (None, ""):
+            raise AlarmError(f"The parameter {key} is required")
+    if len({"Statistic", "ExtendedStatistic"}.intersection(_given(alarm))) != 1:
+        raise AlarmError("Exactly one of Statistic and ExtendedStatistic must be set")
+    period = int(alarm["Period"])
+    if period not in (10, 20, 30) and period % 60:
+        raise AlarmError(f"Invalid period {period}: it must be 10, 20, 30 or a multiple of 60")
+
+
+def _given(alarm: Mapping[str, Any]) -> list[str]:
+    return [key for key in _SINGLE if alarm.get(key) not in (None, "", [])]
 
 
 def check_actions(alarm: Mapping[str, Any]) -> None:

@@ -45,12 +45,103 @@ def test_a_state_that_is_set_is_told_with_its_reason_and_remembered(account: Acc
     assert "from INSUFFICIENT_DATA to ALARM" in history[0]["HistorySummary"]
 
 
-@pytest.mark.differs_locally("any state is taken")
 def test_a_state_outside_of_the_three_is_refused(account: Account, alarm: str) -> None:
     cloudwatch = account.client("cloudwatch")
     with pytest.raises(cloudwatch.exceptions.ClientError):
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="BROKEN", StateReason="tried")
     assert described(account, alarm)["StateValue"] == "INSUFFICIENT_DATA"
+
+
+def test_what_explains_a_state_is_json(account: Account, alarm: str) -> None:
+    cloudwatch = account.client("cloudwatch")
+    with pytest.raises(cloudwatch.exceptions.InvalidFormatFault):
+        cloudwatch.set_alarm_state(
+            AlarmName=alarm, StateValue="ALARM", StateReason="tried", StateReasonData="{no"
+        )
+    assert described(account, alarm)["StateValue"] == "INSUFFICIENT_DATA"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"Period": 61},
+        {"Statistic": "Median"},
+        {"ExtendedStatistic": "p99"},
+        {"ComparisonOperator": "Above"},
+        {"TreatMissingData": "perhaps"},
+        {"EvaluationPeriods": 1, "DatapointsToAlarm": 2},
+        {"Unit": "Parsecs"},
+        {"AlarmActions": [f"arn:aws:sns:us-east-1:000000000000:{number}" for number in range(6)]},
+        {"Metrics": [{"Id": "m", "Expression": "1"}]},
+    ],
+    ids=lambda members: next(iter(members)),
+)
+def test_an_alarm_that_could_not_be_evaluated_is_refused(
+    account: Account, name: str, members: dict[str, Any]
+) -> None:
+    cloudwatch = account.client("cloudwatch")
+    alarm = {
+        "AlarmName": name, "Namespace": name, "MetricName": "Load", "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=r"ValidationError"):
+        cloudwatch.put_metric_alarm(**{**alarm, **members})
+    assert cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"] == []
+
+
+@pytest.mark.parametrize("missing", ["Namespace", "Statistic", "Period", "Threshold"])
+def test_an_alarm_on_a_metric_is_complete(account: Account, name: str, missing: str) -> None:
+    cloudwatch = account.client("cloudwatch")
+    alarm = {
+        "Namespace": name, "MetricName": "Load", "Statistic": "Sum", "Period": 60, "Threshold": 1,
+    }  # fmt: skip
+    del alarm[missing]
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=r"ValidationError"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name, EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold", **alarm
+        )
+
+
+@pytest.mark.parametrize("rule", ['ALARM("conformance-none")', "ALARM(", "PERHAPS(x)"])
+def test_a_composite_alarm_needs_a_rule_on_alarms_that_are_there(
+    account: Account, name: str, rule: str
+) -> None:
+    cloudwatch = account.client("cloudwatch")
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=r"ValidationError"):
+        cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule=rule)
+
+
+def test_an_alarm_that_another_one_depends_on_stays(account: Account, alarm: str, cleanup: ExitStack) -> None:
+    cloudwatch = account.client("cloudwatch")
+    cloudwatch.put_composite_alarm(AlarmName=f"{alarm}-c", AlarmRule=f'ALARM("{alarm}")')
+    cleanup.callback(cloudwatch.delete_alarms, AlarmNames=[f"{alarm}-c"])
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=r"ValidationError"):
+        cloudwatch.delete_alarms(AlarmNames=[alarm])
+    assert described(account, alarm)["AlarmName"] == alarm
+
+
+@pytest.mark.parametrize(
+    ("datum", "code"),
+    [
+        (
+            {
+                "Value": 1.0,
+                "StatisticValues": dict.fromkeys(("SampleCount", "Sum", "Minimum", "Maximum"), 1.0),
+            },
+            "InvalidParameterCombination",
+        ),
+        ({"Values": [float(number) for number in range(151)]}, "InvalidParameterValue|ValidationError"),
+        ({"Values": [1.0, 2.0], "Counts": [1.0]}, "InvalidParameterValue"),
+        ({"Value": 1e300}, "InvalidParameterValue"),
+        ({"Value": 1.0, "Timestamp": datetime(2020, 1, 1, tzinfo=UTC)}, "InvalidParameterValue"),
+        ({"Value": 1.0, "Unit": "Parsecs"}, "ValidationError|InvalidParameterValue"),
+    ],
+    ids=["value and set", "too many", "counts", "too large", "too old", "unit"],
+)
+def test_data_that_is_wrong_is_refused(account: Account, name: str, datum: dict[str, Any], code: str) -> None:
+    cloudwatch = account.client("cloudwatch")
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=code):
+        cloudwatch.put_metric_data(Namespace=name, MetricData=[{"MetricName": "Load", **datum}])
 
 
 def test_the_state_of_an_alarm_that_is_not_there_cannot_be_set(account: Account, name: str) -> None:

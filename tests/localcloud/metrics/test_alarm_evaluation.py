@@ -8,12 +8,15 @@ import pytest
 
 from localcloud.metrics import definition, evaluation
 
+#: What an alarm on queries does not have.
+_NOT_SINGLE = dict.fromkeys(("Namespace", "MetricName", "Period", "Statistic"))
 _STATES = {"A": "ALARM", "O": "OK", "I": "INSUFFICIENT_DATA", ".": None}
 
 
 def _alarm(**more: Any) -> dict[str, Any]:
     return {
-        "AlarmName": "a", "Namespace": "N", "MetricName": "m", "Period": 60, "EvaluationPeriods": 3,
+        "AlarmName": "a", "Namespace": "N", "MetricName": "m", "Period": 60, "Statistic": "Sum",
+        "EvaluationPeriods": 3,
         "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold", **more,
     }  # fmt: skip
 
@@ -85,10 +88,18 @@ def test_the_reason_says_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"TreatMissingData": "maybe"}, "maybe"),
         ({"DatapointsToAlarm": 4}, "DatapointsToAlarm"),
         ({"Statistic": "tm90"}, "no statistic tm90"),
-        ({"ExtendedStatistic": "p101"}, "no statistic p101"),
-        ({"Metrics": [{"Id": "e", "Expression": "SEARCH('x')"}]}, "no function SEARCH"),
-        ({"Metrics": [{"Id": "e", "Expression": "m1 + 1"}]}, "names m1"),
-        ({"Metrics": [{"Id": "e", "Expression": "1"}, {"Id": "f", "Expression": "2"}]}, "exactly one"),
+        ({"Statistic": None}, "Exactly one of Statistic"),
+        ({"ExtendedStatistic": "p99"}, "Exactly one of Statistic"),
+        ({"Period": 45}, "Invalid period 45"),
+        ({"Threshold": None}, "Threshold is required"),
+        ({"Metrics": [{"Id": "e", "Expression": "1"}]}, "must not be set if Metrics is"),
+        ({"Statistic": None, "ExtendedStatistic": "p101"}, "no statistic p101"),
+        ({**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "SEARCH('x')"}]}, "no function SEARCH"),
+        ({**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "m1 + 1"}]}, "names m1"),
+        (
+            {**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "1"}, {"Id": "f", "Expression": "2"}]},
+            "exactly one",
+        ),
     ],
 )
 def test_what_could_not_be_evaluated_is_refused(more: dict[str, Any], problem: str) -> None:
