@@ -141,9 +141,9 @@ def _wait_until_stopped(state: StateDir, timeout: float) -> bool:
 
 def sweep(state: StateDir) -> None:
     """End the tasks and containers that a dead process of this state directory left."""
-    from localcloud.server import beside
+    from localcloud import ecs
 
     meta = state.read_meta()
     if meta:
-        for part in beside():
-            part.sweep(state.path, meta["id"])
+        # Nothing else leaves anything behind.
+        ecs.sweep(state.path, meta["id"])

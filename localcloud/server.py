@@ -136,12 +136,10 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
 
 
 def beside() -> tuple[Any, ...]:
-    """What balances load and runs tasks, in the order they start; they stop in the reverse order.
+    """What works beside the gateway, in the order it starts; it stops in the reverse order.
 
     Each has `install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None])`, called
-    before the saved state is loaded; `async start()`, called after that; `async stop()`; and
-    `sweep(state_dir: Path,
-    cloud_id: str)`, called without an event loop once the process is gone.
+    before the saved state is loaded; `async start()`, called after that; and `async stop()`.
     """
     from localcloud import balancer, ecs
     from localcloud.metrics import control as metrics

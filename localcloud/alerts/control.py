@@ -264,8 +264,3 @@ async def stop() -> None:
     if _current is not None:
         await _current.stop()
         _current = None
-
-
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Nothing: requests end with their process."""
-    del state_dir, cloud_id

@@ -6,7 +6,7 @@ that, `stop` closes them. Application load balancers over HTTP and HTTPS.
 
 from localcloud.balancer.control import Balancer
 from localcloud.balancer.records import in_use
-from localcloud.balancer.running import current, install, start, stop, sweep
+from localcloud.balancer.running import current, install, start, stop
 from localcloud.balancer.sockets import PortTakenError
 
-__all__ = ["Balancer", "PortTakenError", "current", "in_use", "install", "start", "stop", "sweep"]
+__all__ = ["Balancer", "PortTakenError", "current", "in_use", "install", "start", "stop"]

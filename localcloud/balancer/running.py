@@ -57,11 +57,6 @@ async def start() -> None:
     current().start()
 
 
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Nothing: sockets end with their process."""
-    del state_dir, cloud_id
-
-
 async def stop() -> None:
     """Close what `install` opened."""
     global _current

@@ -4,6 +4,6 @@ MiniStack keeps buses, rules and targets, and matches patterns; events, targets 
 this package's.
 """
 
-from localcloud.events.control import install, start, stop, sweep
+from localcloud.events.control import install, start, stop
 
-__all__ = ["install", "start", "stop", "sweep"]
+__all__ = ["install", "start", "stop"]

@@ -41,8 +41,3 @@ async def stop() -> None:
     if _sources is not None:
         _sources.mute()
     _schedules = _sources = _running = None
-
-
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Events leave nothing behind; tasks that they started are ECS's."""
-    del state_dir, cloud_id

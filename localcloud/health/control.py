@@ -163,11 +163,6 @@ async def stop() -> None:
         _current = None
 
 
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Nothing: probes end with their process."""
-    del state_dir, cloud_id
-
-
 def wake() -> None:
     """Look at the records again, which something other than the API has changed."""
     if _current is not None:

@@ -108,8 +108,3 @@ async def stop() -> None:
     if _current is not None:
         await _current.stop()
         _current = None
-
-
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Nothing: it all ends with the process."""
-    del state_dir, cloud_id

@@ -4,7 +4,7 @@
 """
 
 from localcloud.scaling.api import TARGET_PREFIX, handle
-from localcloud.scaling.control import install, start, stop, sweep
+from localcloud.scaling.control import install, start, stop
 from localcloud.scaling.records import STORE
 
-__all__ = ["STORE", "TARGET_PREFIX", "handle", "install", "start", "stop", "sweep"]
+__all__ = ["STORE", "TARGET_PREFIX", "handle", "install", "start", "stop"]

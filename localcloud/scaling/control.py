@@ -161,11 +161,6 @@ async def stop() -> None:
     _scaler = _running = None
 
 
-def sweep(state_dir: Path, cloud_id: str) -> None:
-    """Scaling leaves nothing behind."""
-    del state_dir, cloud_id
-
-
 def kick() -> None:
     """The API changed something."""
     if _scaler is not None:
