@@ -20,17 +20,24 @@ class Provisioner:
     """How to create, update and delete resources of one type.
 
     `create(logical_id, properties, stack_name)` and `update(physical_id, old, new, stack_name)` answer with
-    the
-    physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any
-    exception; its text becomes the resource's ResourceStatusReason. `update` only gets changes
-    that do not need a
-    replacement. What is None is MiniStack's own.
+    the physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any
+    exception; its text becomes the resource's ResourceStatusReason. `update` only gets changes that do not
+    need a replacement. What is None is MiniStack's own.
     """
 
     create: Callable[[str, Properties, str], Made] | None = None
     update: Callable[[str, Properties, Properties, str], Made] | None = None
     delete: Callable[[str, Properties], None] | None = None
     tagged: bool = False
+
+    @classmethod
+    def by_put(
+        cls, put: Callable[[Properties], Made], delete: Callable[[str, Properties], None]
+    ) -> Provisioner:
+        """A type whose API creates and updates with one call, which says all there is to say."""
+        return cls(
+            lambda _id, properties, _stack: put(properties), lambda _id, _old, new, _stack: put(new), delete
+        )
 
     def handlers(self, existing: Mapping[str, Any]) -> dict[str, Any]:
         """The entry of `_RESOURCE_HANDLERS`, on top of MiniStack's own where there is one."""

@@ -163,16 +163,10 @@ def install() -> None:
     entry["update"] = updating
 
 
-def _create_associations(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    del logical_id, stack_name
+def _put_associations(properties: Properties) -> Made:
     request = camel(properties)
     call("Ecs", _ecs()._put_cluster_capacity_providers, request)
     return properties["Cluster"], {}
-
-
-def _update_associations(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    del old
-    return _create_associations(physical_id, new, stack_name)
 
 
 def _delete_associations(physical_id: str, properties: Properties) -> None:
@@ -184,7 +178,7 @@ def _delete_associations(physical_id: str, properties: Properties) -> None:
 PROVISIONERS = {
     "AWS::ECS::TaskDefinition": Provisioner(_create_task_definition, _update_task_definition),
     "AWS::ECS::Service": Provisioner(_create_service, _update_service, _delete_service),
-    "AWS::ECS::ClusterCapacityProviderAssociations": Provisioner(
-        _create_associations, _update_associations, _delete_associations
+    "AWS::ECS::ClusterCapacityProviderAssociations": Provisioner.by_put(
+        _put_associations, _delete_associations
     ),
 }

@@ -162,7 +162,7 @@ def _delete_rule(physical_id: str, properties: Properties) -> None:
 # --- further certificates of a listener, chosen by the name that a client asks for ---
 
 
-def _put_certificates(properties: Properties) -> None:
+def _put_certificates(properties: Properties) -> Made:
     arn = properties["ListenerArn"]
     record = records.listener(arn)
     if record is None:
@@ -170,18 +170,7 @@ def _put_certificates(properties: Properties) -> None:
     further = [certificate["CertificateArn"] for certificate in properties["Certificates"]]
     balancer.current().listener_stored(arn, {**record, "AdditionalCertificates": further})
     record["AdditionalCertificates"] = further
-
-
-def _create_certificates(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    del logical_id, stack_name
-    _put_certificates(properties)
-    return properties["ListenerArn"], {"Id": properties["ListenerArn"]}
-
-
-def _update_certificates(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    del old, stack_name
-    _put_certificates(new)
-    return physical_id, {"Id": physical_id}
+    return arn, {"Id": arn}
 
 
 def _delete_certificates(physical_id: str, properties: Properties) -> None:
@@ -197,7 +186,7 @@ PROVISIONERS = {
     "AWS::ElasticLoadBalancingV2::ListenerRule": Provisioner(
         _create_rule, _update_rule, _delete_rule, tagged=True
     ),
-    "AWS::ElasticLoadBalancingV2::ListenerCertificate": Provisioner(
-        _create_certificates, _update_certificates, _delete_certificates
+    "AWS::ElasticLoadBalancingV2::ListenerCertificate": Provisioner.by_put(
+        _put_certificates, _delete_certificates
     ),
 }

@@ -25,16 +25,6 @@ def _register(properties: Properties) -> Made:
     return target, {"Id": target}
 
 
-def _create_target(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    del logical_id, stack_name
-    return _register(properties)
-
-
-def _update_target(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    del physical_id, old, stack_name
-    return _register(new)
-
-
 def _delete_target(physical_id: str, properties: Properties) -> None:
     resource, dimension, namespace = physical_id.split("|")
     del properties
@@ -57,16 +47,6 @@ def _put(properties: Properties) -> Made:
     return arn, {"Arn": arn}
 
 
-def _create_policy(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    del logical_id, stack_name
-    return _put(properties)
-
-
-def _update_policy(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    del physical_id, old, stack_name
-    return _put(new)
-
-
 def _delete_policy(physical_id: str, properties: Properties) -> None:
     request = _policy(properties)
     found = api.describe_scaling_policies({**request, "PolicyNames": [request["PolicyName"]]})
@@ -75,8 +55,6 @@ def _delete_policy(physical_id: str, properties: Properties) -> None:
 
 
 PROVISIONERS = {
-    "AWS::ApplicationAutoScaling::ScalableTarget": Provisioner(
-        _create_target, _update_target, _delete_target
-    ),
-    "AWS::ApplicationAutoScaling::ScalingPolicy": Provisioner(_create_policy, _update_policy, _delete_policy),
+    "AWS::ApplicationAutoScaling::ScalableTarget": Provisioner.by_put(_register, _delete_target),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Provisioner.by_put(_put, _delete_policy),
 }

@@ -130,16 +130,6 @@ def _put_logging(properties: Properties) -> Made:
     return properties["ResourceArn"], {"ManagedByFirewallManager": False}
 
 
-def _create_logging(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    del logical_id, stack_name
-    return _put_logging(properties)
-
-
-def _update_logging(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    del physical_id, old, stack_name
-    return _put_logging(new)
-
-
 def _delete_logging(physical_id: str, properties: Properties) -> None:
     del properties
     acl, _ = _waf()._resolve_local_web_acl(physical_id)
@@ -165,6 +155,6 @@ def _delete_association(physical_id: str, properties: Properties) -> None:
 PROVISIONERS = {
     "AWS::WAFv2::WebACL": Provisioner(_create_acl, _update_acl, _delete_acl),
     "AWS::WAFv2::IPSet": Provisioner(_create_ip_set, _update_ip_set, _delete_ip_set, tagged=True),
-    "AWS::WAFv2::LoggingConfiguration": Provisioner(_create_logging, _update_logging, _delete_logging),
+    "AWS::WAFv2::LoggingConfiguration": Provisioner.by_put(_put_logging, _delete_logging),
     "AWS::WAFv2::WebACLAssociation": Provisioner(_create_association, None, _delete_association),
 }
