@@ -36,10 +36,12 @@ esac
 
 # --- the bases: one whose files are taken, and one that runs the build (the same unless ARCH is another) ---
 
+# The base: what was asked for, or the Dockerfile's, pinned by its digest.
+reference=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)}
+
 # Prints the local name of the base for processor $1. The pinned reference stands for every platform, and the engine
 # may keep only one of them under it, so each gets a name of its own.
 base_for() {
-  local reference=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)}
   if [ "$reference" = debian ]; then docker/base-image.sh "$1"; return; fi
   local name=echo-room-base:pinned-$1
   # A local image of that name and platform; else the registry's.
@@ -99,7 +101,7 @@ origin=$(git remote get-url origin 2>/dev/null | sed 's#//[^/@]*@#//#' || true)
 case $origin in https://* | git@* | ssh://*) ;; *) origin=unknown ;; esac
 
 # A registry's reference says more than the name that its image has got here.
-case $base in echo-room-base:pinned-*) base_name=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)} ;; *) base_name=$base ;; esac
+case $base in echo-room-base:pinned-*) base_name=$reference ;; *) base_name=$base ;; esac
 
 # --- the image; the context is exactly these files, whatever else lies about ---
 say "Building $tag"
