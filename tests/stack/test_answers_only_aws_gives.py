@@ -21,13 +21,6 @@ from tests.stack.running import resources, stubbed
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    return Cloud(environment.load(project.root, project.env))
-
-
 @pytest.mark.parametrize(
     ("code", "said", "hint"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stack import drift, environment, stacks
+from stack import drift, stacks
 from stack.clients import Cloud
 from stack.errors import FAILED, OK, ToolError
 from stack.terminal import Terminal
@@ -66,12 +66,10 @@ def test_without_stacks_there_is_nothing_to_compare(project):
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def cloud(cloud, monkeypatch) -> Cloud:
     monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK, "gone": None})
     monkeypatch.setattr(drift.time, "sleep", lambda _: None)
-    return Cloud(environment.load(project.root, project.env))
+    return cloud
 
 
 def described(name: str, kind: str, *paths: str, expected: dict[str, Any]) -> dict[str, Any]:

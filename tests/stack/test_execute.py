@@ -25,15 +25,17 @@ exit {code}
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    """An environment on AWS."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+def on_aws(project) -> None:
+    """The project's environment is on AWS."""
     text = project.file.read_text()
     start, end = text.index("[endpoint]"), text.index("[token]")
     project.file.write_text(text[:start] + text[end:])
-    return Cloud(environment.load(project.root, project.env))
+
+
+@pytest.fixture
+def cloud(on_aws, cloud, monkeypatch) -> Cloud:
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+    return cloud
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stack import environment, logs, stacks
+from stack import logs, stacks
 from stack.clients import Cloud
 from stack.errors import INTERRUPTED, OK, USAGE, ToolError
 from stack.loglines import Line
@@ -104,12 +104,10 @@ def test_a_time_that_is_none_is_wrong_use(words):
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def cloud(cloud, monkeypatch) -> Cloud:
     monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
     monkeypatch.setattr(logs, "_LOOK_LOCALLY", 0)
-    return Cloud(environment.load(project.root, project.env))
+    return cloud
 
 
 def prepare(cloud: Cloud, log: dict[str, Any]):

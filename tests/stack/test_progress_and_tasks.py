@@ -9,20 +9,19 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stack import collector, environment, progress, tasks
+from stack import collector, progress, tasks
 from stack.clients import Cloud
 from stack.progress import Follower
 from stack.stacks import Stack
 from stack.terminal import Terminal
+from tests.stack.small_project import Project
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RECORD = "Content of DNS Record is: {Name: _a.example.test.,Type: CNAME,Value: _b.acm-validations.aws.}"
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def project(project) -> Project:
     project.edit(
         "service",
         "Resources:\n",
@@ -31,7 +30,7 @@ def cloud(project, monkeypatch) -> Cloud:
         "    Type: AWS::CertificateManager::Certificate\n"
         "    Metadata: {Description: Certificate of the domain}\n",
     )
-    return Cloud(environment.load(project.root, project.env))
+    return project
 
 
 def stubbed(cloud: Cloud, service: str) -> Stubber:

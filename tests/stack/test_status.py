@@ -64,12 +64,10 @@ def test_an_image_says_its_version_but_no_commit_where_it_has_none(created):
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def cloud(cloud, monkeypatch) -> Cloud:
     monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
     monkeypatch.setattr(status.changesets, "pending_names", lambda *_: [])
-    return Cloud(environment.load(project.root, project.env))
+    return cloud
 
 
 def alarms(*names: str) -> list[Resource]:

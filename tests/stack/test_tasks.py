@@ -16,11 +16,9 @@ from tests.stack.running import ARN, NOW
 
 
 @pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+def cloud(cloud, monkeypatch) -> Cloud:
     monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
-    return Cloud(environment.load(project.root, project.env))
+    return cloud
 
 
 def prepare(cloud: Cloud):

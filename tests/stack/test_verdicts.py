@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-import pytest
 from botocore.stub import Stubber
 
 from stack import causes, environment, verdict
@@ -66,13 +65,6 @@ def test_a_verdict_is_kept_and_read_back(project):
     assert shown.exit_code == 0, shown.output
     for words in (made["cause"], "container echo, exit code 3", "| boom", "codes: [404]"):
         assert words in shown.stdout
-
-
-@pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    return Cloud(environment.load(project.root, project.env))
 
 
 def _stubbed(cloud: Cloud, service: str) -> Stubber:

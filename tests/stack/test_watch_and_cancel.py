@@ -11,8 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from stack import collector as collecting
-from stack import environment, progress, verdict, watch
-from stack.clients import Cloud
+from stack import progress, verdict, watch
 from stack.durations import WHOLE, Durations, in_words
 from stack.errors import INTERRUPTED, REFUSED, ToolError
 from stack.progress import Follower
@@ -74,13 +73,6 @@ def test_cancel_ends_an_update_and_the_stack_is_as_before(created):
 
 def stack(status: str) -> Stack:
     return Stack("s", "id", status, "", START, None, {}, {}, {})
-
-
-@pytest.fixture
-def cloud(project, monkeypatch) -> Cloud:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    return Cloud(environment.load(project.root, project.env))
 
 
 @pytest.mark.parametrize(
