@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,10 @@ def check(record: RecordSet, others: Sequence[RecordSet]) -> None:
     if record.get("Failover") == "PRIMARY" and not (record.get("AliasTarget") or record.get("HealthCheckId")):
         raise RecordSetError(f"{named}: a primary failover record that is no alias needs a HealthCheckId")
     for other in others:
+        if other["Type"] == "SOA":
+            _check_place(record, named, other["Name"])
+        if other["Name"] == record["Name"] and (other["Type"] == "CNAME") != (record["Type"] == "CNAME"):
+            raise RecordSetError(f"{named} conflicts with other records of that DNS name: a CNAME is alone")
         if (other["Name"], other["Type"]) != (record["Name"], record["Type"]):
             continue
         if policy(other) != kind:
@@ -56,6 +61,13 @@ def check(record: RecordSet, others: Sequence[RecordSet]) -> None:
             raise RecordSetError(f"{named}: there is a {record['Failover']} record set already")
 
 
+def _check_place(record: RecordSet, named: str, zone: str) -> None:
+    if record["Name"] != zone and not record["Name"].endswith(f".{zone}"):
+        raise RecordSetError(f"{named} is not permitted in zone {zone}")
+    if record["Name"] == zone and record["Type"] == "CNAME":
+        raise RecordSetError(f"{named} is not permitted at apex in zone {zone}")
+
+
 def _check_values(record: RecordSet, named: str) -> None:
     alias, values = record.get("AliasTarget"), record.get("ResourceRecords")
     if bool(alias) == bool(values):
@@ -64,6 +76,23 @@ def _check_values(record: RecordSet, named: str) -> None:
         raise RecordSetError(f"{named}: an alias has no TTL")
     if values and record.get("TTL") in (None, ""):
         raise RecordSetError(f"{named} needs a TTL")
+    for value in values or ():
+        if why := _wrong(record["Type"], str(value)):
+            raise RecordSetError(f"{named}: {why} encountered with '{value}'")
+
+
+def _wrong(kind: str, value: str) -> str:
+    if kind in ("A", "AAAA"):
+        version = 4 if kind == "A" else 6
+        try:
+            fits = ipaddress.ip_address(value).version == version
+        except ValueError:
+            fits = False
+        return "" if fits else f"InvalidIpAddress (Value is not a valid IPv{version} address)"
+    quoted = len(value) > 1 and value.startswith('"') and value.endswith('"')
+    if kind in ("TXT", "SPF") and not quoted:
+        return "InvalidCharacterString (Value should be enclosed in quotation marks)"
+    return ""
 
 
 def _named(record: RecordSet) -> str:

@@ -42,6 +42,10 @@ def install(changed: Callable[[], None]) -> None:
 
     def creating(body: bytes) -> Any:
         try:
+            if _taken(body):
+                return route53._error_response(
+                    "HealthCheckAlreadyExists", "another health check was made with this CallerReference", 409
+                )
             return create(body)
         except InvalidConfigError as exc:
             return route53._error_response("InvalidInput", str(exc))
@@ -83,6 +87,17 @@ def install(changed: Callable[[], None]) -> None:
     route53._parse_health_check_config, route53._build_health_check_el = parsing, building
     route53._create_health_check, route53._update_health_check = creating, updating
     route53._delete_health_check, route53.handle_request = deleting, handling
+
+
+def _taken(body: bytes) -> bool:
+    """Whether a request's reference belongs to a health check with other settings."""
+    route53 = emulator.module("services.route53")
+    request = route53._parse_body(body)
+    made = None if request is None else route53._hc_caller_refs.get(route53._text(request, "CallerReference"))
+    config = None if made is None else route53._find(request, "HealthCheckConfig")
+    if made is None or config is None:
+        return False
+    return bool(route53._parse_health_check_config(config) != route53._health_checks[made]["config"])
 
 
 def _observed(check_id: str, what: str) -> Any:

@@ -1,10 +1,10 @@
 """AWS's documented behaviour, over boto3, on the local cloud or on a real account.
 
 `pytest tests/localcloud/conformance` runs it on a local cloud of its own. `CONFORMANCE_ENDPOINT=aws` runs the
-same cases on the account and region that boto3 finds; every case makes its own resources under names that
-begin with `conformance-`, and deletes them. A case that costs money or takes long there has
-`costly_on_aws("why")`. A case that the local cloud is known to fail has `differs_locally("how")`, and has to
-fail until that is mended.
+same cases on the account and region that boto3 finds, and names them before it begins; every case makes its
+own resources under names that begin with `conformance-`, and deletes them, and at the end it is an error when
+one is left. A case that costs money or takes long there has `costly_on_aws("why")`. A case that the local
+cloud is known to fail has `differs_locally("how")`, and has to fail until that is mended.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from contextlib import ExitStack
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.localcloud.ecs.cloud_harness import LocalCloud, until
 
 AWS = "aws"
+#: The states of stacks that are there.
+LIVE = [state for state in botocore.session.get_session().get_service_model("cloudformation").shape_for(
+    "StackStatus").enum if state != "DELETE_COMPLETE"]  # fmt: skip
 #: A task definition that Fargate takes; its image is never pulled where no task runs.
 FARGATE = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}
 CONTAINER = {"name": "web", "image": "public.ecr.aws/docker/library/busybox:stable", "essential": True}
@@ -108,21 +112,79 @@ class Account:
         )
 
 
+def pytest_report_header() -> str | None:
+    """Whose account it will be; without one nothing is run."""
+    if chosen() != AWS:
+        return None
+    try:
+        identity = boto3.client("sts").get_caller_identity()
+        where = boto3.client("ecs").meta.region_name
+    except (BotoCoreError, ClientError) as exc:
+        raise pytest.UsageError(
+            f"CONFORMANCE_ENDPOINT={AWS}: {exc} Set AWS_PROFILE or credentials, and AWS_REGION."
+        ) from exc
+    return f"conformance: account {identity['Account']}, region {where}, as {identity['Arn']}"
+
+
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     if chosen() == AWS:
-        yield Account(None)
+        found = Account(None)
+        yield found
+        nothing_left(found)
         return
     cloud = LocalCloud(tmp_path_factory.mktemp("conformance") / "state")
     cloud.up()
-    yield Account(cloud)
+    found = Account(cloud)
+    yield found
+    nothing_left(found)
     cloud.down()
+
+
+#: What all names of this run begin with: other runs, and other processes of this one, have their own.
+RUN = f"conformance-{uuid.uuid4().hex[:4]}"
+
+
+def new_name() -> str:
+    """A name that no other case uses, short enough for a target group."""
+    return f"{RUN}{uuid.uuid4().hex[:8]}"
+
+
+def nothing_left(account: Account) -> None:
+    """Fail, by name, for what a case made and did not delete."""
+    listed = (
+        ("cloudformation", "list_stacks", {"StackStatusFilter": LIVE}, "StackSummaries[].StackName"),
+        ("ecs", "list_clusters", {}, "clusterArns[]"),
+        ("ecs", "list_task_definitions", {"status": "ACTIVE"}, "taskDefinitionArns[]"),
+        ("elbv2", "describe_load_balancers", {}, "LoadBalancers[].LoadBalancerName"),
+        ("elbv2", "describe_target_groups", {}, "TargetGroups[].TargetGroupName"),
+        ("cloudwatch", "describe_alarms", {"AlarmNamePrefix": RUN}, "MetricAlarms[].AlarmName"),
+        ("logs", "describe_log_groups", {"logGroupNamePrefix": RUN}, "logGroups[].logGroupName"),
+        ("route53", "list_hosted_zones", {}, "HostedZones[].Name"),
+        ("route53", "list_health_checks", {}, "HealthChecks[].CallerReference"),
+    )
+    left = [
+        f"{service} {name}"
+        for service, action, request, names in listed
+        for name in account.client(service).get_paginator(action).paginate(**request).search(names)
+        if RUN in (name or "")
+    ]
+    waf = account.client("wafv2")
+    left += [
+        f"wafv2 {each['Name']}"
+        for found in (
+            waf.list_web_acls(Scope="REGIONAL")["WebACLs"],
+            waf.list_ip_sets(Scope="REGIONAL")["IPSets"],
+        )
+        for each in found
+        if RUN in each["Name"]
+    ]
+    assert not left, f"left behind: {', '.join(left)}"
 
 
 @pytest.fixture
 def name() -> str:
-    """A name that no other case uses, short enough for a target group."""
-    return f"conformance-{uuid.uuid4().hex[:10]}"
+    return new_name()
 
 
 @pytest.fixture
@@ -137,7 +199,7 @@ def delete(function: Callable[..., Any], **which: Any) -> None:
     try:
         function(**which)
     except ClientError as exc:
-        if not any(part in exc.response["Error"]["Code"] for part in ("NotFound", "Nonexistent")):
+        if not any(part in exc.response["Error"]["Code"] for part in ("NotFound", "Nonexistent", "NoSuch")):
             raise
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localcloud.conformance.conftest import Account
+from tests.localcloud.conformance.conftest import Account, new_name
 
 #: Lines of each of the two streams: (seconds ago, text).
 GOOD, BAD = '{"status": 200, "route": "/echo"}', '{"status": 500, "route": "/echo"}'
@@ -58,7 +57,7 @@ def make_group(account: Account) -> Iterator[Callable[[], Group]]:
     with ExitStack() as stack:
 
         def make() -> Group:
-            name = f"conformance-{uuid.uuid4().hex}"
+            name = new_name()
             client.create_log_group(logGroupName=name)
             stack.callback(client.delete_log_group, logGroupName=name)
             return Group(account, name)

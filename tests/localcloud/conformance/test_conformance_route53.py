@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conformance.conftest import Account
+from tests.localcloud.conformance.conftest import Account, delete
 
 
 @pytest.fixture
@@ -79,3 +79,93 @@ def test_a_zone_that_is_not_there(account: Account) -> None:
     route53 = account.client("route53")
     with pytest.raises(route53.exceptions.NoSuchHostedZone):
         route53.get_hosted_zone(Id="Z00000000000000000000")
+
+
+def test_a_cname_takes_the_place_of_addresses_in_one_batch(account: Account, zone: tuple[str, str]) -> None:
+    name = f"a.{zone[1]}"
+    alias = {"Name": name, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": f"b.{zone[1]}"}]}
+    change(account, zone[0], record("CREATE", name))
+    change(account, zone[0], record("DELETE", name), {"Action": "CREATE", "ResourceRecordSet": alias})
+    assert addresses(account, zone[0]) == {}
+    change(account, zone[0], {"Action": "DELETE", "ResourceRecordSet": alias})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "b.example.test"}]},
+        {"Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.300"}]},
+        {"Type": "A", "TTL": 60},
+        {"Type": "TXT", "TTL": 60, "ResourceRecords": [{"Value": "without quotation marks"}]},
+    ],
+    ids=["a CNAME beside an address", "no address", "no value", "no text"],
+)  # fmt: skip
+def test_a_record_that_cannot_be_is_refused(
+    account: Account, zone: tuple[str, str], wrong: dict[str, Any]
+) -> None:
+    route53, where = account.client("route53"), "a" if wrong["Type"] == "CNAME" else "b"
+    change(account, zone[0], record("CREATE", f"a.{zone[1]}"))
+    try:
+        with pytest.raises((route53.exceptions.InvalidChangeBatch, route53.exceptions.InvalidInput)):
+            change(account, zone[0], {
+                "Action": "CREATE", "ResourceRecordSet": {"Name": f"{where}.{zone[1]}", **wrong},
+            })  # fmt: skip
+        assert addresses(account, zone[0]) == {f"a.{zone[1]}": "192.0.2.1"}
+    finally:
+        change(account, zone[0], record("DELETE", f"a.{zone[1]}"))
+
+
+def test_a_record_is_deleted_as_it_is(account: Account, zone: tuple[str, str]) -> None:
+    route53 = account.client("route53")
+    change(account, zone[0], record("CREATE", f"a.{zone[1]}"))
+    try:
+        with pytest.raises(route53.exceptions.InvalidChangeBatch):
+            change(account, zone[0], record("DELETE", f"a.{zone[1]}", "192.0.2.2"))
+        with pytest.raises(route53.exceptions.InvalidChangeBatch):
+            change(account, zone[0], record("CREATE", "a.other.test."))
+    finally:
+        change(account, zone[0], record("DELETE", f"a.{zone[1]}"))
+
+
+def test_records_of_one_name_are_told_apart_by_their_identifier(
+    account: Account, zone: tuple[str, str]
+) -> None:
+    route53 = account.client("route53")
+
+    def weighted(identifier: str, weight: int) -> dict[str, Any]:
+        return {
+            "Name": f"w.{zone[1]}", "Type": "A", "TTL": 60, "SetIdentifier": identifier, "Weight": weight,
+            "ResourceRecords": [{"Value": "192.0.2.1"}],
+        }  # fmt: skip
+
+    both = [weighted("one", 10), weighted("two", 0)]
+    change(account, zone[0], *({"Action": "CREATE", "ResourceRecordSet": each} for each in both))
+    found = route53.list_resource_record_sets(HostedZoneId=zone[0])["ResourceRecordSets"]
+    try:
+        assert [(r["SetIdentifier"], r["Weight"]) for r in found if r["Type"] == "A"] == [
+            ("one", 10),
+            ("two", 0),
+        ]
+    finally:
+        change(account, zone[0], *({"Action": "DELETE", "ResourceRecordSet": each} for each in both))
+
+
+def test_a_health_check_is_made_once_by_its_reference(
+    account: Account, name: str, cleanup: ExitStack
+) -> None:
+    route53 = account.client("route53")
+    config: dict[str, Any] = {"Type": "CALCULATED", "HealthThreshold": 0, "ChildHealthChecks": []}
+    made = route53.create_health_check(CallerReference=name, HealthCheckConfig=config)["HealthCheck"]
+    cleanup.callback(delete, route53.delete_health_check, HealthCheckId=made["Id"])
+    again = route53.create_health_check(CallerReference=name, HealthCheckConfig=config)["HealthCheck"]
+    assert again["Id"] == made["Id"]
+    with pytest.raises(route53.exceptions.HealthCheckAlreadyExists):
+        route53.create_health_check(CallerReference=name, HealthCheckConfig={**config, "Inverted": True})
+    with pytest.raises(route53.exceptions.HealthCheckVersionMismatch):
+        route53.update_health_check(HealthCheckId=made["Id"], HealthCheckVersion=9, HealthThreshold=0)
+
+
+def test_a_health_check_that_is_not_there(account: Account) -> None:
+    route53 = account.client("route53")
+    with pytest.raises(route53.exceptions.NoSuchHealthCheck):
+        route53.get_health_check(HealthCheckId="00000000-0000-0000-0000-000000000000")

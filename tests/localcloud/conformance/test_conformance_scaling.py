@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conformance.conftest import Account
+from tests.localcloud.conformance.conftest import Account, delete
 
 DIMENSION = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
@@ -20,7 +20,7 @@ def target(name: str) -> dict[str, str]:
 def registered(account: Account, service: str, cleanup: ExitStack) -> dict[str, str]:
     scaling, found = account.client("application-autoscaling"), target(service)
     scaling.register_scalable_target(**found, MinCapacity=0, MaxCapacity=3)
-    cleanup.callback(scaling.deregister_scalable_target, **found)
+    cleanup.callback(delete, scaling.deregister_scalable_target, **found)
     return found
 
 
@@ -65,3 +65,66 @@ def test_a_target_that_is_not_there_is_not_deregistered(account: Account, servic
     scaling = account.client("application-autoscaling")
     with pytest.raises(scaling.exceptions.ObjectNotFoundException):
         scaling.deregister_scalable_target(**target(service))
+
+
+def steps(*bounds: tuple[float | None, float | None]) -> dict[str, Any]:
+    """A step scaling policy with an adjustment for each pair of bounds."""
+    names = ("MetricIntervalLowerBound", "MetricIntervalUpperBound")
+    adjustments = [
+        {"ScalingAdjustment": 1, **{n: b for n, b in zip(names, pair, strict=True) if b is not None}}
+        for pair in bounds
+    ]
+    return {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": adjustments}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [steps((0, 10), (5, None)), steps((0, 10), (20, None)), steps((10, 0)), steps((0, 10), (None, None))],
+    ids=["overlap", "gap", "turned round", "no bounds"],
+)
+def test_steps_neither_overlap_nor_leave_gaps(
+    account: Account, registered: dict[str, str], config: dict[str, Any]
+) -> None:
+    scaling = account.client("application-autoscaling")
+    with pytest.raises(scaling.exceptions.ValidationException):
+        scaling.put_scaling_policy(
+            **registered, PolicyName="p", PolicyType="StepScaling", StepScalingPolicyConfiguration=config
+        )
+    assert (
+        scaling.describe_scaling_policies(ServiceNamespace="ecs", PolicyNames=["p"])["ScalingPolicies"] == []
+    )
+
+
+def test_a_policy_goes_with_its_target(account: Account, service: str, registered: dict[str, str]) -> None:
+    scaling = account.client("application-autoscaling")
+    request = {**registered, "PolicyName": service}
+    first = scaling.put_scaling_policy(
+        **request, PolicyType="StepScaling", StepScalingPolicyConfiguration=steps((0, None))
+    )["PolicyARN"]
+    again = scaling.put_scaling_policy(
+        **request, PolicyType="StepScaling", StepScalingPolicyConfiguration=steps((0, 5), (5, None))
+    )["PolicyARN"]
+    assert again == first
+    scaling.deregister_scalable_target(**registered)
+    found = scaling.describe_scaling_policies(ServiceNamespace="ecs", PolicyNames=[service])
+    assert found["ScalingPolicies"] == []
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException):
+        scaling.delete_scaling_policy(**request)
+
+
+@pytest.mark.parametrize("schedule", ["at(tomorrow)", "cron(1 2)", "rate(0 minutes)", "every day"])
+def test_a_schedule_has_one_of_three_forms(
+    account: Account, registered: dict[str, str], schedule: str
+) -> None:
+    scaling = account.client("application-autoscaling")
+    with pytest.raises(scaling.exceptions.ValidationException):
+        scaling.put_scheduled_action(
+            **registered, ScheduledActionName="a", Schedule=schedule,
+            ScalableTargetAction={"MinCapacity": 0, "MaxCapacity": 1},
+        )  # fmt: skip
+
+
+def test_a_scheduled_action_that_is_not_there(account: Account, registered: dict[str, str]) -> None:
+    scaling = account.client("application-autoscaling")
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException):
+        scaling.delete_scheduled_action(**registered, ScheduledActionName="none")
