@@ -147,7 +147,8 @@ def _ringing(alarm: Mapping[str, Any], metrics: Mapping[str, Sequence[float]], m
             # Without a request there is no datapoint, as on AWS.
             return {at: total for at, total in _sums(metrics[stat["Metric"]["MetricName"]], window) if total}
         percent = percentage(stat["Stat"])
-        assert percent is not None
+        if percent is None:
+            raise ValueError(f"there is no simulation of {stat['Stat']}")
         late = dict(_sums(metrics["late"], window))
         return {
             at: _LATE if late[at] > total * (1 - percent / 100) else _IN_TIME
@@ -157,9 +158,9 @@ def _ringing(alarm: Mapping[str, Any], metrics: Mapping[str, Sequence[float]], m
 
     wanted = next(query["Id"] for query in alarm["Metrics"] if query.get("ReturnData", True))
     series = evaluate_all(alarm["Metrics"], fetch, 60, 0, minutes)[wanted]
-    assert isinstance(series, dict)
-    assert (alarm["ComparisonOperator"], alarm["EvaluationPeriods"]) == ("GreaterThanThreshold", 1)
-    assert alarm["TreatMissingData"] == "notBreaching"
+    how = (alarm["ComparisonOperator"], alarm["EvaluationPeriods"], alarm["TreatMissingData"])
+    if not isinstance(series, dict) or how != ("GreaterThanThreshold", 1, "notBreaching"):
+        raise ValueError(f"there is no simulation of such an alarm: {how}")
     return [series.get(at, 0.0) > float(alarm["Threshold"]) for at in range(minutes)]
 
 
