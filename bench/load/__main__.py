@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from stack import environment, probe
 from stack.clients import Cloud
 from stack.environment import Environment
 from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, refused, usage
+from stack.keys import MOST_LOAD
 from stack.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run it, and return the exit code."""
-    given = parser().parse_args()
+    given = parser().parse_args(arguments)
     terminal = Terminal()
     where = "AWS"
     try:
@@ -109,7 +110,7 @@ def _config(given: argparse.Namespace, file: Environment) -> dict[str, Any]:
             "If it may have load, say in the file how many requests a second at most, for instance "
             "load_rate = 50; or load another environment.",
         )
-    rate = _number("RATE", given.rate, file.load_rate * profile.share, 0.1, 1_000_000)
+    rate = _number("RATE", given.rate, file.load_rate * profile.share, 0.1, MOST_LOAD)
     if rate > file.load_rate:
         raise refused(
             f"{file.name} allows {file.load_rate} requests a second, not {rate:g}.",
