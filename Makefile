@@ -30,36 +30,36 @@ doctor: $(RUN) ## Look whether everything is there that an environment needs    
 	@$(STACK) doctor $(OPTIONS)
 
 .PHONY: create
-create: $(RUN) ## Build the image, make every stack, print the URL and a token       ENV= [RUNTIME=container|process]
+create: $(RUN) ## Build the image, make every stack, print the URL and a token       ENV= [RUNTIME=container|process] [JSON=1]
 	@$(STACK) create $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: change
-change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [DETAIL=full] [FORMAT=markdown [FILE=]] [RUNTIME=]
+change: $(RUN) ## Make change sets and show what they would change                   ENV= NAME= [DETAIL=full] [FORMAT=markdown [FILE=]] [RUNTIME=] [JSON=1]
 	@$(STACK) change $(OPTIONS) $(if $(DETAIL),--detail '$(DETAIL)') $(if $(FORMAT),--format '$(FORMAT)') \
 	  $(if $(FILE),--file '$(FILE)') $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: approve
-approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1]
+approve: $(RUN) ## Execute the change sets that were reviewed                        ENV= NAME= [REPLACE=Id,Id] [YES=1] [JSON=1]
 	@$(STACK) approve $(OPTIONS) $(foreach id,$(subst $(COMMA), ,$(REPLACE)),--replace '$(id)') $(if $(YES),--yes)
 
 .PHONY: cancel
-cancel: $(RUN) ## Cancel the update that runs; the stack goes back                   ENV=
+cancel: $(RUN) ## Cancel the update that runs; the stack goes back                   ENV= [JSON=1]
 	@$(STACK) cancel $(OPTIONS)
 
 .PHONY: rollback
-rollback: $(RUN) ## Make a change back to an earlier image, for review            ENV= [TO=tag or digest] [NAME=]
+rollback: $(RUN) ## Make a change back to an earlier image, for review            ENV= [TO=tag or digest] [NAME=] [JSON=1]
 	@$(STACK) rollback $(OPTIONS) $(if $(TO),--to '$(TO)')
 
 .PHONY: reject
-reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME=
+reject: $(RUN) ## Drop change sets that were made but not approved                   ENV= NAME= [JSON=1]
 	@$(STACK) reject $(OPTIONS)
 
 .PHONY: delete
-delete: $(RUN) ## Delete every stack; names what is retained                          ENV= [YES=1]
+delete: $(RUN) ## Delete every stack; names what is retained                          ENV= [YES=1] [JSON=1]
 	@$(STACK) delete $(OPTIONS) $(if $(YES),--yes)
 
 .PHONY: test
-test: $(RUN) ## Test the deployed service from outside                               ENV=
+test: $(RUN) ## Test the deployed service from outside                               ENV= [JSON=1]
 	@$(STACK) test $(OPTIONS)
 
 .PHONY: drill
@@ -74,7 +74,7 @@ load: $(RUN) $(LOAD) ## Drive load, judge it by the objectives, write a report  
 	  $(if $(JSON),--json) --locust $(LOAD_VENV)/bin/python
 
 .PHONY: token
-token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME=
+token: $(RUN) ## Make an API token; it is shown once                                 ENV= NAME= [JSON=1]
 	@$(STACK) token $(OPTIONS)
 
 .PHONY: tokens
@@ -82,7 +82,7 @@ tokens: $(RUN) ## List the API tokens, without their secrets                    
 	@$(STACK) tokens $(OPTIONS)
 
 .PHONY: revoke-token
-revoke-token: $(RUN) ## Revoke an API token by its id                                ENV= ID=
+revoke-token: $(RUN) ## Revoke an API token by its id                                ENV= ID= [JSON=1]
 	@$(STACK) revoke-token $(OPTIONS) $(if $(ID),--id '$(ID)')
 
 .PHONY: exec
@@ -175,7 +175,7 @@ image: $(RUN) ## Build the image in the local Docker engine; compare its size   
 	  && echo "$$image" $(if $(JSON),,&& $(PY) -m bench.image "$$image" --starts 0)
 
 .PHONY: push
-push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=]
+push: $(RUN) ## Build it if needed and push it to the environment's repository       ENV= [RUNTIME=] [JSON=1]
 	@$(STACK) push $(OPTIONS) $(if $(RUNTIME),--runtime '$(RUNTIME)')
 
 .PHONY: scan
