@@ -15,7 +15,7 @@ from stack.clients import Cloud
 from stack.tasks import Service
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs.type_defs import ServiceDeploymentBriefTypeDef
+    from mypy_boto3_ecs.type_defs import ServiceDeploymentBriefTypeDef, ServiceRevisionTypeDef
 
 # DescribeServiceRevisions takes so many at a time.
 _MOST_REVISIONS = 20
@@ -44,10 +44,18 @@ def _of_service(cloud: Cloud, service: Service) -> Iterator[Deployed]:
     for start in range(0, len(arns), _MOST_REVISIONS):
         some = arns[start : start + _MOST_REVISIONS]
         for revision in cloud.ecs.describe_service_revisions(serviceRevisionArns=some)["serviceRevisions"]:
-            for container in revision.get("containerImages", []):
-                if "image" in container:
-                    arn = revision["serviceRevisionArn"]
-                    yield Deployed(container["image"], deployments[arn])
+            for image in _images(cloud, revision):
+                yield Deployed(image, deployments[revision["serviceRevisionArn"]])
+
+
+def _images(cloud: Cloud, revision: ServiceRevisionTypeDef) -> list[str]:
+    """What a revision's containers run; where ECS does not say it, what its task definition does."""
+    known = [one["image"] for one in revision.get("containerImages", []) if "image" in one]
+    if known or "taskDefinition" not in revision:
+        return known
+    # One that CloudFormation has replaced is inactive, and can be read on.
+    answer = cloud.ecs.describe_task_definition(taskDefinition=revision["taskDefinition"])
+    return [one["image"] for one in answer["taskDefinition"]["containerDefinitions"] if "image" in one]
 
 
 def _deployments(cloud: Cloud, service: Service) -> Iterator[ServiceDeploymentBriefTypeDef]:

@@ -164,8 +164,15 @@ def test_the_history_is_read_in_pages_and_only_what_succeeded_counts(project, mo
                 }
                 for number in numbers
             ]
+            if 24 in numbers:
+                # Without images: they stand in the task definition.
+                revisions[-1] = {"serviceRevisionArn": revision(24), "taskDefinition": "echo:24"}
             asked = {"serviceRevisionArns": [revision(number) for number in numbers]}
             ecs.add_response("describe_service_revisions", {"serviceRevisions": revisions}, asked)
+        definition = {"containerDefinitions": [{"name": "service", "image": "repo@sha256:24"}]}
+        ecs.add_response(
+            "describe_task_definition", {"taskDefinition": definition}, {"taskDefinition": "echo:24"}
+        )
         found = deployed.history(cloud, [service])
         ecs.assert_no_pending_responses()
     assert [one.image for one in found] == [f"repo@sha256:{number}" for number in range(24, 0, -1)]
