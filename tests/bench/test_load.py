@@ -14,6 +14,7 @@ from bench.load.__main__ import main
 from bench.load.objectives import judge
 from bench.load.profiles import PROFILES, Schedule
 from bench.load.recorder import DifferentError, Recorder
+from stack import templates
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +67,12 @@ def test_the_objectives_are_those_of_the_documentation() -> None:
         f"{objectives.LATENCY_MS:g} ms, and {objectives.CORRECTNESS_PERCENT:g} % of echoes equal"
     )
     assert words in " ".join(page.split())
+
+
+def test_the_objectives_are_those_of_the_alarms() -> None:
+    given = templates.parse((ROOT / "cloudformation" / "slo.yaml").read_text())["Parameters"]
+    goals = (given["AvailabilityGoal"]["Default"], given["LatencyMs"]["Default"])
+    assert tuple(map(float, goals)) == (objectives.AVAILABILITY_PERCENT, objectives.LATENCY_MS)
 
 
 def test_the_recorder_tells_failures_apart() -> None:
