@@ -7,7 +7,6 @@ import hashlib
 import http.server
 import io
 import json
-import shutil
 import sys
 import tempfile
 import threading
@@ -24,7 +23,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: 
 
 from tests.app.accounts import PASSWORD, sign_up  # noqa: E402
 from tests.app.servers import Server, start, stop  # noqa: E402
-from tests.browser.visits import ARGUMENTS, Visit  # noqa: E402
+from tests.browser.visits import ARGUMENTS, Visit, chromium  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screens"
 SOURCES = [
@@ -120,7 +119,7 @@ def take(browser: Browser, server: Server, name: str) -> None:
 
 def main() -> None:
     """Take them all."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = chromium()
     if program is None:
         sys.exit("Chromium is needed: apt-get install chromium")
     FOLDER.mkdir(exist_ok=True)

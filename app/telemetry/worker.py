@@ -60,6 +60,7 @@ class Telemetry:
             asyncio.create_task(self._every(PUBLISH_SECONDS, self._publish)),
         ]
         if self._settings.console:
+            self.recent.sample()
             self._chores.append(asyncio.create_task(self._every(SAMPLE_SECONDS, self.recent.sample)))
         if self._settings.metrics_seconds:
             self._chores.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.app.accounts import sign_up
 from tests.app.servers import Server, StartServer, start, stop
-from tests.browser.visits import ARGUMENTS, Visit
+from tests.browser.visits import ARGUMENTS, Visit, chromium
 
 # Argon2 on a busy machine; nothing here waits for as long unless it fails.
 PATIENCE_MILLISECONDS = 30_000
@@ -20,7 +19,7 @@ PATIENCE_MILLISECONDS = 30_000
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = chromium()
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail("there is no Chromium, and CI=true demands one (apt-get install chromium)")

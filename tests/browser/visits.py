@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
@@ -12,6 +13,14 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+def chromium() -> str | None:
+    """The program, by whatever name this system has it."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
 # A refused request is an error to the browser's console, whatever the page makes of it.
 _LOADING = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 

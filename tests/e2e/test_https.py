@@ -1,13 +1,16 @@
 """The service by a name over HTTPS on the local cloud: certificate, redirect and record as on AWS."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 
 import pytest
 
+from tests.browser.visits import chromium
 from tests.e2e import another
-from tests.e2e.checkout import Checkout, free_port
+from tests.e2e.checkout import ROOT, Checkout, free_port
 
 pytestmark = pytest.mark.serial
 
@@ -26,6 +29,7 @@ def test_https_by_a_name_of_ones_own(place: Checkout) -> None:
 DomainName = "{NAME}"
 HostedZoneId = "{zone["HostedZone"]["Id"].removeprefix("/hostedzone/")}"
 HttpsPort = {port}
+SignUp = "open"
 """,
     )
     created = place.succeed("make create ENV=local")
@@ -46,6 +50,8 @@ HttpsPort = {port}
     ):
         assert re.search(rf"{check}.*pass", tested), tested
 
+    _console(said["URL"], f"{place.root}/.state/localcloud/certificates/authority.pem")
+
     # Load takes the same way: the name that is in no DNS, verified by the local cloud's authority.
     loaded = place.run("make -s load ENV=local RATE=10 SECONDS=3 JSON=1")
     found = json.loads(loaded.stdout)
@@ -57,3 +63,12 @@ HttpsPort = {port}
     assert "local, steady" in (place.root / ".state/local/load-steady.html").read_text()
     states = {one["name"].split("-")[0]: one["state"] for one in json.loads(place.succeed(TOKENS))}
     assert states["load"] == "revoked"
+
+
+def _console(url: str, authority: str) -> None:
+    """The page in a browser: cookie, WebSocket, tasks, and what the web ACL refuses."""
+    if chromium() is None and os.environ.get("CI") != "true":
+        return  # tests/browser says so
+    command = [sys.executable, "-m", "tests.e2e.console", url, authority]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
