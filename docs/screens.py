@@ -67,6 +67,7 @@ def at_work(console: Visit, account: str) -> None:
         console.say(SAID[number % len(SAID)], "socket" if number % 12 > 8 else "http")
         expect(page.locator("#chart circle")).to_have_count(number + 1)
     console.expect_back(SAID[23 % len(SAID)])
+    expect(page.locator("#tasks-rows td").last).to_have_text("24")
     expect(page.locator("#health-text")).to_contain_text("median")
 
 

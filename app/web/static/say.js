@@ -35,7 +35,8 @@ async function echoOnce() {
     addTrip({ ms: null, way });
     throw error;
   }
-  await introduce(token);
+  // Not waited for: the next message may be sent meanwhile.
+  introduce(token).catch((error) => { $("say-error").textContent = said(error); });
 }
 
 function showAnswer(back, sent, way, ms) {
