@@ -121,7 +121,8 @@ def pytest_report_header() -> str | None:
         where = boto3.client("ecs").meta.region_name
     except (BotoCoreError, ClientError) as exc:
         raise pytest.UsageError(
-            f"CONFORMANCE_ENDPOINT={AWS}: {exc} Set AWS_PROFILE or credentials, and AWS_REGION."
+            f"CONFORMANCE_ENDPOINT={AWS}: {str(exc).rstrip('.')}. "
+            "Set AWS_PROFILE or credentials, and AWS_REGION."
         ) from exc
     return f"conformance: account {identity['Account']}, region {where}, as {identity['Arn']}"
 
