@@ -176,6 +176,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(place: Checkout, text
         said = place.fail("make change ENV=local NAME=impossible")
         assert says in said
         assert "nothing was changed" in said
+    (place.root / FILE).write_text(text)
     assert "no change set impossible" in place.fail("make approve ENV=local NAME=impossible")
 
 
