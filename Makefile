@@ -229,6 +229,10 @@ bench: $(DEV) ## Measure the echo path
 docs: $(DEV) ## Write the pages that are made from the code
 	@$(PY) docs/templates.py
 
+.PHONY: transcripts
+transcripts: $(DEV) ## Run every command on a local cloud; write what it prints into docs/operations.md
+	@$(PY) -m docs.transcripts
+
 .PHONY: diagram
 diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 	@command -v dot >/dev/null || { echo "Graphviz is needed: apt-get install graphviz" >&2; exit 1; }

@@ -13,6 +13,9 @@ from localcloud import emulator
 
 Result = TypeVar("Result")
 
+#: How often it is looked whether what is waited for is still wanted.
+_LOOK_SECONDS = 0.2
+
 _CURRENT: contextvars.ContextVar[Operation] = contextvars.ContextVar("localcloud_operation")
 
 
@@ -35,6 +38,11 @@ class Operation:
         """MiniStack's record of the stack."""
         found: dict[str, Any] = emulator.module("services.cloudformation")._stacks[self.stack_name]
         return found
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether CancelUpdateStack was called for it, which ends what it waits for."""
+        return self.is_update and not self.rolling_back and bool(self.stack.get("_cancel_requested"))
 
     def creation_initiated(
         self,
@@ -117,6 +125,20 @@ def on_loop_or_here(function: Callable[[], Result]) -> Result:
     return function()
 
 
-def run_on_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine on the event loop from a worker thread and wait for it."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+def run_on_loop(
+    coroutine: Coroutine[Any, Any, Result], given_up: Callable[[], bool] = lambda: False
+) -> Result:
+    """Run a coroutine on the event loop from a worker thread and wait for it.
+
+    Raises asyncio.CancelledError soon after `given_up` has become true.
+    """
+    running = asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    while True:
+        try:
+            return running.result(_LOOK_SECONDS)
+        except concurrent.futures.TimeoutError:
+            if running.done():
+                raise
+            if given_up():
+                running.cancel()
+                raise asyncio.CancelledError from None

@@ -72,6 +72,8 @@ def plain(reason: str) -> str:
 def root(cause: Cause, evidence: Evidence) -> str:
     """Say why the resource failed: of an ECS service what its tasks tell, else what CloudFormation does."""
     said = plain(cause.reason)
+    if said.lower().startswith(_GIVEN_UP):
+        return "its update was cancelled" if "update" in said.lower() else "its creation was cancelled"
     if cause.type != _SERVICE:
         return said
     if "alarm detected" in said.lower():

@@ -130,7 +130,7 @@ class Collector:
             parts.append(f"in ALARM: {', '.join(ringing)}")
         if telling := [task for task in self.evidence.tasks if task.tells and task.new]:
             last = telling[-1]
-            parts.append(f"a task ended: {last.reason or 'no reason given'}")
+            parts.append(f"a task ended: {_short(last.reason) or 'no reason given'}")
         return parts
 
     def _ringing(self, alarms: list[str]) -> list[str]:
@@ -240,6 +240,11 @@ class Collector:
 
 def _id(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
+
+
+def _short(reason: str) -> str:
+    """A reason without the ARNs in it, which fill a line and tell nobody anything."""
+    return re.sub(r" in \(target-group arn:[^)]*\)", "", reason)
 
 
 def _moment(task: Any) -> str:

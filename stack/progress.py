@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.status import Status
 
-from stack import verdict
+from stack import causes, verdict
 from stack.clients import Cloud
 from stack.collector import Collector
 from stack.durations import WHOLE, Durations
@@ -46,6 +46,15 @@ _DONE_WORDS = {
     "UPDATE_COMPLETE": "updated",
     "DELETE_COMPLETE": "deleted",
     "DELETE_SKIPPED": "kept",
+}
+# How such a line begins.
+_MARKS = {"created": "+", "updated": "~", "deleted": "-", "kept": "="}
+# What a stack does next, where its status does not tell a newcomer.
+_NEXT = {
+    "ROLLBACK_IN_PROGRESS": "what was made is deleted again",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "it goes back to what it was",
+    "UPDATE_ROLLBACK_COMPLETE": "it is as it was before",
+    "ROLLBACK_COMPLETE": "nothing of it is left",
 }
 
 
@@ -184,7 +193,8 @@ class Follower:
         if kind == _STACK and event.get("PhysicalResourceId") == self._stack.id:
             if status.endswith(("_COMPLETE", "_FAILED")) or "ROLLBACK" in status:
                 style = "green" if status in _DONE_WORDS else "bold red"
-                self._line(started, f"{self._stack.name}: {status}", style, reason)
+                words = f"{status}, {_NEXT[status]}" if status in _NEXT else status
+                self._line(started, f"{self._stack.name}: {words}", style, reason)
             return
         resource = self._template.resources.get(logical_id)
         words = resource.description if resource else in_words(kind)
@@ -201,11 +211,11 @@ class Follower:
         self._begun.pop(logical_id, None)
         failed = status.endswith("_FAILED")
         done = _DONE_WORDS.get(status, status)
-        mark = "!" if failed else "+"
+        mark = "!" if failed else _MARKS.get(done, "+")
         self._line(started, f"{mark} {logical_id}: {words}, {done}", "red" if failed else "", reason)
 
     def _line(self, started: float, words: str, style: str, reason: str = "") -> None:
-        said = f" - {reason}" if reason and style.endswith("red") else ""
+        said = f" - {causes.plain(reason)}" if reason and style.endswith("red") else ""
         self._terminal.say(f"{time.monotonic() - started:7.1f} s  {words}{said}", style)
         self._spoke = time.monotonic()
 

@@ -162,7 +162,9 @@ class Scheduler:
             is_healthy = healthy(service, task)
             if is_healthy and spare <= 0:
                 break
-            if not is_healthy and not new and not failed and task["lastStatus"] == "RUNNING" and desired:
+            # Unless they hold the place that new ones need, as those of a deployment that is taken back.
+            room = most - len(old) >= desired > 0
+            if not is_healthy and not new and not failed and task["lastStatus"] == "RUNNING" and room:
                 continue
             spare -= is_healthy
             old.remove(task)

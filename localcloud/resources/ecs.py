@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from localcloud import emulator
-from localcloud.operations import current, on_loop, run_on_loop
+from localcloud.operations import current, current_or_none, on_loop, run_on_loop
 from localcloud.resources.base import Made, Properties, Provisioner, call, camel
 
 #: How long a deletion waits for tasks to stop: the longest StopTimeout, and some time around it.
@@ -133,7 +133,10 @@ def _wait_until_stable(arn: str) -> None:
     try:
         waiting = ecs.wait_service_stable(cluster, name)
         if asyncio.iscoroutine(waiting):
-            run_on_loop(waiting)
+            operation = current_or_none()
+            run_on_loop(waiting, lambda: operation is not None and operation.cancelled)
+    except asyncio.CancelledError:
+        raise ValueError("Resource update cancelled") from None
     except ecs.ServiceDeploymentFailed as exc:
         raise ValueError(
             f"Resource handler returned message: \"Error occurred during operation '{exc}'.\" "

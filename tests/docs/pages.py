@@ -16,8 +16,9 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """All code of a page: its blocks, and what stands between backticks."""
-    return "\n".join([*_FENCE.findall(text), *re.findall(r"`([^`\n]+)`", prose(text))])
+    """All code of a page: its blocks, and what stands between backticks. What a command prints (```text) is none."""
+    blocks = [block for block in _FENCE.findall(text) if not block.startswith("```text")]
+    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", prose(text))])
 
 
 def anchors(page: Path) -> set[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from docs import transcripts
+from docs.standins import shape
 from stack.processor import of_this_machine
 from tests.e2e import another
 from tests.e2e.checkout import Checkout
@@ -120,6 +122,14 @@ def plant(place: Checkout, text: str, fault: Fault, names: dict[str, str]) -> No
     (place.root / FILE).write_text(
         described + (f"\n[container]\n{fault.container}\n" if fault.container else "")
     )
+
+
+@pytest.mark.parametrize("command", ["make outputs ENV=local", "make drift ENV=local"])
+def test_commands_print_what_the_page_says(place: Checkout, command: str) -> None:
+    (step,) = [one for one in transcripts.STEPS if one.command == command]
+    said = transcripts.cut(transcripts.standins(place)(transcripts.run(place, step)), step.head)
+    page = transcripts.kept(transcripts.PAGE.read_text(encoding="utf-8"), step)
+    assert shape(transcripts.block(step, said)) == shape(page), "run `make transcripts`"
 
 
 @pytest.mark.parametrize("name", FAULTS)
