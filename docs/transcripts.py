@@ -43,7 +43,7 @@ Prepare = Callable[[Checkout], None]
 class Step:
     """A command, with what somebody did to the files before; `note` says so on the page.
 
-    The part is "cloud", "engine" for what needs a Docker engine, or "scan", which runs right here.
+    The part is "cloud", or "engine" for what needs a Docker engine.
     """
 
     command: str
@@ -168,10 +168,6 @@ def cut(text: str, head: int = LINES // 2) -> str:
 
 def run(place: Checkout, step: Step) -> str:
     """What a command prints, standard output and standard error as a terminal would have them together."""
-    if step.part == "scan":
-        # Its tools take minutes to install, and it looks at files only.
-        words = ["bash", "-c", f"{step.command} 2>&1"]
-        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     return place.run(f"{{ {step.command.replace('make ', f'make VENV={ROOT}/.venv ')}; }} 2>&1").stdout
 
 
@@ -198,7 +194,7 @@ def blocks(page: str, part: str) -> list[str]:
         normalised = standins(place)
         try:
             for step in STEPS:
-                if part not in ("all", step.part) or (step.part != "cloud" and not engine):
+                if part not in ("all", step.part, step.target) or (step.part != "cloud" and not engine):
                     made.append(kept(page, step))
                     continue
                 if step.part != "cloud":
@@ -218,7 +214,8 @@ def blocks(page: str, part: str) -> list[str]:
 def main() -> None:
     """Write the section, in its place or at the page's end."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0] if __doc__ else "")
-    parser.add_argument("part", nargs="?", choices=["all", "cloud", "engine", "scan"], default="all")
+    choices = ["all", "cloud", "engine", *dict.fromkeys(step.target for step in STEPS)]
+    parser.add_argument("part", nargs="?", choices=choices, default="all", metavar="PART")
     part = parser.parse_args().part
     made = blocks(PAGE.read_text(encoding="utf-8"), part)
     # Read only now, as somebody may have written into it meanwhile.

@@ -16,7 +16,7 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """All code of a page: its blocks, and what stands between backticks. What a command prints (```text) is none."""
+    """All code of a page: its blocks, and what stands between backticks. What commands print is none."""
     blocks = [block for block in _FENCE.findall(text) if not block.startswith("```text")]
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", prose(text))])
 
