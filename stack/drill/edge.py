@@ -38,7 +38,7 @@ def script(stage: Stage) -> None:
 
 def _surge(stage: Stage) -> int:
     """One more request than the alarm lets the web ACL refuse."""
-    stage.resource("edge", "WebAcl")
+    stage.resource("edge", "WebAccessControl")
     stage.resource("monitoring", "WebAclAlarm")
     name = stage.resource("monitoring", "WebAclAlarm")
     (alarm,) = stage.cloud.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]

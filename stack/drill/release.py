@@ -10,6 +10,7 @@ from stack.drill.stage import Stage
 _MINUTES = 25.0
 # Where a version need not bake, alarms would come too late; for this deployment it has to.
 _BAKE_MINUTES = 5
+_ALARMS = ("ErrorsAlarm", "UnhealthyAlarm", "SlowAlarm")
 # What DescribeTaskDefinition says beside what RegisterTaskDefinition takes.
 _NOT_REGISTERED = (
     "taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt",
@@ -19,6 +20,10 @@ _NOT_REGISTERED = (
 
 def broken(stage: Stage) -> None:
     """Deploy a revision that crashes on each request; the deployment's alarms have to take it back."""
+    # One that stands already would take any release back at once.
+    with stage.traffic():
+        for alarm in _ALARMS:
+            stage.wait_for_alarm("service", alarm, "OK", _MINUTES)
     service = stage.service()
     ecs: Any = stage.cloud.ecs
     (now,) = ecs.describe_services(cluster=service.cluster, services=[service.name])["services"]

@@ -13,7 +13,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes; in an order that suits few lines best.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
@@ -67,8 +67,9 @@ def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], pane
     """What the panel shows."""
     width, height = panel["width"] * UNIT, panel["height"] * UNIT
     if panel["view"] == "lines":
-        # Room for numbers on both sides, the title above, times and legend below.
-        left, bottom, right, top = 0.5, 0.62, 0.42, 0.42
+        # Room for numbers on both sides, the title above, times and the legend's rows below.
+        rows = -(-(len(panel["series"]) + len(panel["marks"])) // columns(panel))
+        left, bottom, right, top = 0.5, 0.33 + 0.13 * rows, 0.42, 0.42
         axes = figure.add_axes(
             (
                 (box[0] + left) / size[0], (box[1] + bottom) / size[1],
@@ -113,7 +114,10 @@ def lines(axes: Any, panel: Any, clock: bool) -> None:
         if one is None:
             continue
         one.set_ylim(bottom=min(0, one.get_ylim()[0]))
-        one.yaxis.set_major_formatter(EngFormatter(sep=""))
+        values = [value for line in one.get_lines() for value in line.get_ydata()]
+        one.yaxis.set_major_locator(MaxNLocator(6, integer=all(value == int(value) for value in values)))
+        if max(values, default=0) >= 1000:
+            one.yaxis.set_major_formatter(EngFormatter(sep=""))
         one.tick_params(labelsize=7, colors="#57606a", length=2)
         for side in ("top", *(("right",) if one is axes else ("left",))):
             one.spines[side].set_visible(False)
@@ -124,13 +128,20 @@ def lines(axes: Any, panel: Any, clock: bool) -> None:
     elif clock:
         locator = AutoDateLocator(maxticks=6)
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     if drawn:
-        columns = max(1, min(len(drawn), int(panel["width"] * UNIT / 1.5)))
+        # Beneath the times, whatever the panel's height.
+        below = -0.24 / (axes.get_position().height * axes.figure.get_figheight())
         axes.legend(
-            handles=drawn, loc="upper left", bbox_to_anchor=(-0.03, -0.13), ncols=columns, fontsize=6.5,
-            frameon=False, handlelength=1.2, columnspacing=1.0, borderaxespad=0.0, labelspacing=0.2,
+            handles=drawn, loc="upper left", bbox_to_anchor=(-0.03, below), ncols=columns(panel),
+            fontsize=6.5, frameon=False, handlelength=1.2, columnspacing=1.0, borderaxespad=0.0,
+            labelspacing=0.2,
         )  # fmt: skip
+
+
+def columns(panel: Any) -> int:
+    """How many columns the legend has."""
+    return max(1, min(len(panel["series"]) + len(panel["marks"]), int(panel["width"] * UNIT / 1.5)))
 
 
 def numbers(axes: Any, panel: Any) -> None:
