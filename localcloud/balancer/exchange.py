@@ -65,20 +65,22 @@ class Exchange:
         self.uploaded = self.body.complete
         problem = 503
         replayable = self.uploaded and self.head.first[0] in _IDEMPOTENT
-        use_pool = True
+        again: Target | None = None
         while True:
-            target = group.pick(tried) if group else None
+            target = again or (group.pick(tried) if group else None)
             if target is None:
                 return await self._fail(problem)
             # Counted before the first await: a target that leaves now waits for this request.
             target.in_flight += 1
             self.turn.target = (target.id, target.port)
             try:
-                pooled = target.idle.take(young=not replayable) if use_pool else None
+                pooled = None if again else target.idle.take(young=not replayable)
                 try:
                     connection = pooled or await self._connect(target)
                 except OSError as exc:
                     # As documented: 504 where the connection timed out, 502 where it was refused.
+                    if again:
+                        return await self._fail(502)
                     problem = 504 if isinstance(exc, TimeoutError) else 502
                     counters.target_connection_error(self.settings.load_balancer, self.turn.group, target.id)
                     tried.add(target)
@@ -90,7 +92,8 @@ class Exchange:
                     if not (pooled and replayable):
                         return await self._fail(502)
                     # It closed while the request was on its way; on a new connection that cannot happen.
-                    use_pool = False
+                    # Another target does not get what may have been the end of this one.
+                    again = target
                 except _BadAnswerError:
                     connection[1].close()
                     return await self._fail(502)

@@ -81,6 +81,37 @@ def test_only_what_may_be_sent_twice_is_sent_twice() -> None:
     run(case)
 
 
+def test_what_may_have_ended_a_target_is_not_sent_to_another() -> None:
+    seen: list[str] = []
+
+    def dies(name: str) -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            await reader.readuntil(b"\r\n\r\n")
+            seen.append(name)
+            # Nobody listens there any more, as after the end of a process.
+            (target,) = (t for t in groups[0].targets.values() if t.port == ports[name])
+            target.port = 1
+
+        return serve
+
+    groups: list[Group] = []
+    ports: dict[str, int] = {}
+
+    async def case() -> None:
+        async with balanced(dies("a"), dies("b")) as (port, group):
+            groups.append(group)
+            ports.update(zip("ab", [target.port for target in group.targets.values()], strict=True))
+            connection = await asyncio.open_connection("127.0.0.1", port)
+            assert [await ask(*connection), await ask(*connection)] == [200, 200]
+            assert await ask(*connection) == 502
+            assert len(seen) == 1
+            connection[1].close()
+
+    run(case)
+
+
 def test_head_has_no_body_and_keeps_the_connection() -> None:
     async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

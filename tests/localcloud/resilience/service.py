@@ -77,8 +77,10 @@ class Service:
         self.ecs.update_service(cluster=self.cluster, service=self.name, **more)
 
     def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
-        """The tasks whose desired status it is."""
-        arns = self.ecs.list_tasks(cluster=self.cluster, desiredStatus=status)["taskArns"]
+        """The service's tasks whose desired status it is; scheduled ones come and go beside them."""
+        arns = self.ecs.list_tasks(cluster=self.cluster, serviceName=self.name, desiredStatus=status)[
+            "taskArns"
+        ]
         found: list[dict[str, Any]] = []
         if arns:
             found = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]
