@@ -78,9 +78,9 @@ class Service:
 
     def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
         """The service's tasks whose desired status it is; scheduled ones come and go beside them."""
-        arns = self.ecs.list_tasks(cluster=self.cluster, serviceName=self.name, desiredStatus=status)[
-            "taskArns"
-        ]
+        arns = self.ecs.list_tasks(
+            cluster=self.cluster, serviceName=self.name.rpartition("/")[2], desiredStatus=status
+        )["taskArns"]
         found: list[dict[str, Any]] = []
         if arns:
             found = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]
