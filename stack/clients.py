@@ -37,7 +37,7 @@ class Cloud:
         self._session: boto3.Session | None = None
 
     def of(self, stack: str) -> Cloud:
-        """Return the API in the region of a stack: its short name, or its id (an ARN says its region)."""
+        """Return the API in the region of a stack, by a name of it or its id (an ARN says its region)."""
         if stack.startswith("arn:"):
             return self.within(stack.split(":")[3])
         return self.within(self.environment.region_of(stack))

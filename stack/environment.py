@@ -85,8 +85,11 @@ class Environment:
         return f"{PROJECT}-{self.name}-{stack}"
 
     def region_of(self, stack: str) -> str:
-        """Return the region of one stack: the environment's, unless its template has to be elsewhere."""
-        found = self.templates.get(stack)
+        """Return the region of one stack, by its short name or CloudFormation's.
+
+        It is the environment's, unless the template has to be elsewhere.
+        """
+        found = self.templates.get(stack.removeprefix(self.stack_name("")))
         return (found and found.region) or self.region
 
     @property

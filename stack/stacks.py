@@ -64,12 +64,8 @@ def missing(error: ClientError) -> bool:
 
 
 def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
-    """Look at one stack; None where there is none (or only a deleted one).
-
-    An id is looked up in its own region, a name in the one of `cloud`.
-    """
-    if name_or_id.startswith("arn:"):
-        cloud = cloud.of(name_or_id)
+    """Look at one stack; None where there is none (or only a deleted one)."""
+    cloud = cloud.of(name_or_id)
     try:
         found = cloud.cloudformation.describe_stacks(StackName=name_or_id)["Stacks"]
     except ClientError as error:
@@ -100,7 +96,7 @@ def describe(cloud: Cloud, name_or_id: str) -> Stack | None:
 def describe_all(cloud: Cloud) -> dict[str, Stack | None]:
     """Look at every stack of the environment, by its short name, in deployment order."""
     environment = cloud.environment
-    return {stack: describe(cloud.of(stack), environment.stack_name(stack)) for stack in environment.stacks}
+    return {stack: describe(cloud, environment.stack_name(stack)) for stack in environment.stacks}
 
 
 @dataclass(frozen=True)
@@ -114,8 +110,7 @@ class Resource:
 
 def resources(cloud: Cloud, stack_id: str) -> list[Resource]:
     """List what a stack has: not what is still without a physical id, nor what goes or went."""
-    if stack_id.startswith("arn:"):
-        cloud = cloud.of(stack_id)
+    cloud = cloud.of(stack_id)
     pages = cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return [
         Resource(item["LogicalResourceId"], item["ResourceType"], item["PhysicalResourceId"])

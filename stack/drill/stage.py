@@ -57,7 +57,7 @@ class Stage:
     def alarm(self, stack: str, logical_id: str) -> str:
         """An alarm's state: OK, ALARM or INSUFFICIENT_DATA."""
         name = self.resource(stack, logical_id)
-        found = self.cloud.cloudwatch.describe_alarms(
+        found = self.cloud.of(stack).cloudwatch.describe_alarms(
             AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         alarms: list[Any] = [*found["MetricAlarms"], *found["CompositeAlarms"]]
