@@ -117,6 +117,7 @@ def _without_durations(text: str) -> str:
 
 def shape(text: str) -> str:
     """The text without its ids: what two runs have in common even where ids come in another order."""
+    text = _UUID.sub("#", text)
     return re.sub(
         r"(?<![0-9A-Za-z])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{4,64}(?![0-9A-Za-z])|(?<=-ser)[0-9a-fA-F]{13}",
         "#",

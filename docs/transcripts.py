@@ -36,6 +36,9 @@ NOT_SHOWN = {"base-image", "compose-up", "compose-down", "scan", "load", "drill"
 SECTIONS = ("Operate", "See", "The local cloud", "The image")
 FILE = "cloudformation/environments/local.toml"
 
+VARIABLES = "[container.environment]\n"
+WRONG = 'ECHO_WORKERS = "many"\n'
+
 Prepare = Callable[[Checkout], None]
 
 
@@ -75,13 +78,11 @@ def _internal(place: Checkout) -> None:
 
 def _broken(place: Checkout) -> None:
     place.edit("cloudformation/service.yaml", "Scheme: internal", "Scheme: internet-facing")
-    file = place.root / FILE
-    file.write_text(file.read_text() + '\n[container]\nenvironment = { ECHO_WORKERS = "many" }\n')
+    place.edit(FILE, VARIABLES, f"{VARIABLES}{WRONG}")
 
 
 def _mended(place: Checkout) -> None:
-    file = place.root / FILE
-    file.write_text(file.read_text().partition("\n[container]")[0])
+    place.edit(FILE, WRONG, "")
 
 
 FIRST_ID = (

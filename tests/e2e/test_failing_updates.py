@@ -29,6 +29,7 @@ class Fault:
     cause: str
     hint: str
     container: str = ""
+    variable: str = ""
     parameters: str = ""
     resource: str = "Service"
     exit_code: int | None = None
@@ -37,7 +38,7 @@ class Fault:
 
 FAULTS = {
     "crash at start": Fault(
-        container='environment = { ECHO_WORKERS = "many" }',
+        variable='ECHO_WORKERS = "many"',
         cause="its container service ended by itself with exit code 2: error: ECHO_WORKERS='many': ",
         exit_code=2,
         log="ECHO_WORKERS='many'",
@@ -119,6 +120,7 @@ def plant(place: Checkout, text: str, fault: Fault, names: dict[str, str]) -> No
             }
         )
     described = text.replace("[parameters.service]", f"[parameters.service]\n{fault.parameters}")
+    described = described.replace("[container.environment]", f"[container.environment]\n{fault.variable}")
     (place.root / FILE).write_text(
         described + (f"\n[container]\n{fault.container}\n" if fault.container else "")
     )
@@ -162,7 +164,7 @@ def check_chain(verdict: dict[str, Any], fault: Fault) -> None:
     assert stack == f"{STACK} became UPDATE_ROLLBACK_COMPLETE"
     if fault.resource == "Service":
         first, second = verdict["chain"][:2]
-        assert re.match(r"(A task|\d+ tasks) of echo-room-local-service-TaskDefinition:\d+ stopped: ", first)
+        assert re.match(r"(A task|\d+ tasks) of echo-room-local-service\S*:\d+ stopped: ", first)
         assert "deployment failed: tasks failed to start" in second
 
 
