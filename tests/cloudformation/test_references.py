@@ -31,13 +31,9 @@ WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource
 
 # For people and their own commands, not for a stack, the tool or a page.
 FOR_PEOPLE = {
-    "network.VpcCidrBlock": "networks that are to be connected to this one",
     "network.EgressAddresses": "allow lists of services that tasks call",
     "service.TargetGroupArn": "aws elbv2 describe-target-health",
     "service.LoadBalancerDnsName": "a DNS record of one's own",
-    "slo.AvailabilityObjective": "aws application-signals batch-get-service-level-objective-budget-report",
-    "dashboard.DashboardName": "the address of the screen",
-    "health.OutsideCheckId": "records of one's own",
 }
 
 
