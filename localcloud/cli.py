@@ -14,7 +14,15 @@ import click
 
 from localcloud import background
 from localcloud.emulator import EmulatorError
-from localcloud.endpoint import DEFAULT_URL, Endpoint, EndpointError, identity, inventory, zone_outage
+from localcloud.endpoint import (
+    DEFAULT_URL,
+    Endpoint,
+    EndpointError,
+    dynamodb_outage,
+    identity,
+    inventory,
+    zone_outage,
+)
 from localcloud.speed import SpeedError
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
 
@@ -150,6 +158,18 @@ def outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> No
     click.echo(f"Zone {zone} is out for {seconds:g} s; tasks killed: {len(tasks)}")
     for arn in tasks:
         click.echo(f"  {arn.rpartition('/')[2]}")
+
+
+@main.command("dynamodb-outage")
+@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
+              help="How long it answers nothing but 500; 0 ends an outage.")  # fmt: skip
+@_options
+def dynamodb_out(endpoint: Endpoint, state: StateDir, seconds: float) -> None:  # noqa: ARG001
+    """Let DynamoDB fail: every request is answered 500 for a while."""
+    if identity(endpoint) is None:
+        raise click.ClickException(f"nothing answers at {endpoint.url}. Start it: python -m localcloud up")
+    dynamodb_outage(endpoint, seconds)
+    click.echo(f"DynamoDB is out for {seconds:g} s" if seconds else "DynamoDB is back")
 
 
 @main.command()

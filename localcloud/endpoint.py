@@ -18,7 +18,7 @@ IDENTITY_PATH = "/_localcloud"
 INVENTORY_PATH = f"{IDENTITY_PATH}/inventory"
 
 #: Lets a zone fail, by a POST of {"zone", "seconds"}; answers {"tasks"}, the ARNs of those it ended.
-OUTAGE_PATH = f"{IDENTITY_PATH}/zone-outage"
+OUTAGE_PATH = f"{IDENTITY_PATH}/outage"
 
 LOOPBACK = "127.0.0.1"
 
@@ -98,6 +98,11 @@ def zone_outage(endpoint: Endpoint, zone: str, seconds: float, timeout: float = 
         raise ValueError(answer["message"])
     tasks: list[str] = answer["tasks"]
     return tasks
+
+
+def dynamodb_outage(endpoint: Endpoint, seconds: float, timeout: float = 30.0) -> None:
+    """Let DynamoDB of the local cloud at `endpoint` fail. Raises OSError when it cannot be done."""
+    _asked(endpoint, "POST", OUTAGE_PATH, {"zone": None, "seconds": seconds}, timeout)
 
 
 def _asked(endpoint: Endpoint, method: str, path: str, body: Any, timeout: float) -> dict[str, Any]:

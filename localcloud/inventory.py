@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from localcloud import balancer, emulator
+from localcloud import balancer, emulator, outages
 from localcloud.balancer import records
 from localcloud.ecs import zone_outages
 
@@ -24,6 +24,7 @@ def taken() -> Row:
         "target_groups": _target_groups(),
         "alarms": _alarms(),
         "zone_outages": [{"zone": zone, "seconds": left} for zone, left in zone_outages().items()],
+        "dynamodb_outage": outages.left(),
     }
 
 
@@ -144,8 +145,10 @@ def lines(found: Row) -> list[str]:
              for r in found["target_groups"]],
         ),
     ]  # fmt: skip
-    outages = [(row["zone"], f"{row['seconds']:.0f} s more") for row in found["zone_outages"]]
-    out += _table(("Zone that is out", "For"), outages)
+    out_for = [(row["zone"], f"{row['seconds']:.0f} s more") for row in found["zone_outages"]]
+    if found["dynamodb_outage"]:
+        out_for.append(("DynamoDB", f"{found['dynamodb_outage']:.0f} s more"))
+    out += _table(("What is out", "For"), out_for)
     alarms = [(row["alarm"], state) for state, rows in found["alarms"].items() for row in rows]
     return [*out, *_table(("Alarm", "State"), alarms)]
 

@@ -22,6 +22,7 @@ from localcloud import (
     events,
     health,
     logs,
+    outages,
     recordsets,
     registry,
     scaling,
@@ -176,7 +177,10 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             await answer(send, 200, inventory.taken())
             return
         if scope["path"] == OUTAGE_PATH and scope["method"] == "POST":
-            await _zone_outage(receive, send)
+            await _outage(receive, send)
+            return
+        if outages.hits(_target(scope)):
+            await answer(send, 500, outages.FAULT)
             return
         if scope["path"] == alerts.CERTIFICATE_PATH:
             headers = [(b"content-type", b"application/x-pem-file")]
@@ -250,8 +254,8 @@ async def _body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-async def _zone_outage(receive: Receive, send: Send) -> None:
-    """Let a zone fail for a while."""
+async def _outage(receive: Receive, send: Send) -> None:
+    """Let a zone fail for a while, or without one DynamoDB."""
     from localcloud import ecs
 
     body = await _body(receive)
@@ -259,7 +263,11 @@ async def _zone_outage(receive: Receive, send: Send) -> None:
         return
     try:
         asked = json.loads(body)
-        tasks = await ecs.zone_outage(str(asked["zone"]), float(asked["seconds"]))
+        zone, seconds, tasks = asked["zone"], float(asked["seconds"]), []
+        if zone is None:
+            outages.begin(seconds)
+        else:
+            tasks = await ecs.zone_outage(str(zone), seconds)
     except (ValueError, KeyError, TypeError) as exc:
         await answer(send, 400, {"message": str(exc)})
         return

@@ -28,7 +28,7 @@ TABLES: Mapping[str, Mapping[str, type]] = {
     "endpoint": {"url": str, "start": list, "stop": list, "process_images": bool, "ca": str},
     "token": {"create": list, "list": list, "revoke": list, "environment": dict},
     "container": {"image": str, "environment": dict, "secrets": dict},
-    "drills": {"allowed": bool, "zone_outage": list, "store_outage": list, "end_outage": list},
+    "drills": {"allowed": bool, "zone_outage": list, "store_outage": list},
 }
 _REQUIRED = {"": ("region", "stacks"), "endpoint": ("url",), "token": ("create",)}
 _IN_WORDS = {
@@ -51,7 +51,6 @@ _COMMAND_WORDS = {
     "token.revoke": {"id"},
     "drills.zone_outage": {"url", "zone", "seconds"},
     "drills.store_outage": {"url", "seconds"},
-    "drills.end_outage": {"url"},
 }
 _READABLE = (
     r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[^:\s]+(:[^:\s]*){0,3}"

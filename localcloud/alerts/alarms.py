@@ -32,8 +32,28 @@ def publish(alarm: Alarm, old: str, new: str, reason: str) -> None:
     message = json.dumps(_message(alarm, old, new, reason))
     for topic in topics:
         # SNS takes subjects of 100 characters at most.
-        if emulator.module("services.sns").publish_internal(topic, message, subject[:100]) is None:
+        published = emulator.module("services.sns").publish_internal(topic, message, subject[:100])
+        _remember(alarm, topic, published is not None)
+        if published is None:
             log.warning("alarm %s: its topic %s does not exist", alarm["AlarmName"], topic)
+
+
+def _remember(alarm: Alarm, topic: str, succeeded: bool) -> None:
+    """Write the action into the alarm's history."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    emulator.module("services.cloudwatch")._history_entries().append(
+        {
+            "AlarmName": alarm["AlarmName"],
+            "AlarmType": "CompositeAlarm" if "AlarmRule" in alarm else "MetricAlarm",
+            "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "HistoryItemType": "Action",
+            "HistorySummary": ("Successfully executed" if succeeded else "Failed to execute")
+            + f" action {topic}",
+            "HistoryData": json.dumps(
+                {"actionState": "Succeeded" if succeeded else "Failed", "notificationResource": topic}
+            ),
+        }
+    )
 
 
 def _message(alarm: Alarm, old: str, new: str, reason: str) -> dict[str, Any]:

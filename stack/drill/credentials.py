@@ -56,7 +56,8 @@ def certificate(stage: Stage) -> None:
     name = stage.resource("monitoring", "CertificateAlarm")
     cloudwatch = stage.cloud.cloudwatch
     stage.note(f"{name} is set to ALARM by hand: a certificate cannot be aged")
-    begun = datetime.now(UTC)
+    # Histories are kept in whole seconds.
+    begun = datetime.now(UTC).replace(microsecond=0)
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill, no real expiry")
     stage.wait_for_alarm("monitoring", "CertificateAlarm", "ALARM", 1.0)
     stage.wait(

@@ -57,7 +57,7 @@ def zone(stage: Stage) -> None:
     with stage.sampled(()), stage.traffic() as traffic:
         outage = commands.run(stage.cloud, "zone_outage", zone=lost, seconds=str(_ZONE_SECONDS))
         if outage:
-            stage.restore.callback(commands.run, stage.cloud, "end_outage")
+            stage.restore.callback(commands.run, stage.cloud, "zone_outage", zone=lost, seconds="0")
             stage.note(f"{lost} is gone: its {len(there)} tasks are killed, and none starts there")
         else:
             for task in there:
@@ -72,7 +72,7 @@ def zone(stage: Stage) -> None:
             _MINUTES,
         )
         if outage:
-            commands.run(stage.cloud, "end_outage")
+            commands.run(stage.cloud, "zone_outage", zone=lost, seconds="0")
             stage.note(f"{lost} is back")
     share = len(traffic.lost) / max(1, len(traffic.answered))
     stage.note(f"requests meanwhile: {traffic.summary()}")

@@ -49,7 +49,7 @@ def _known(answered: list[Any]) -> bool:
 
 def _take_away(stage: Stage) -> None:
     if commands.run(stage.cloud, "store_outage", seconds=str(_OUTAGE_SECONDS)):
-        stage.restore.callback(commands.run, stage.cloud, "end_outage")
+        stage.restore.callback(commands.run, stage.cloud, "store_outage", seconds="0")
         stage.note("the table is away")
         return
     if stage.cloud.environment.endpoint is not None:
@@ -67,7 +67,7 @@ def _take_away(stage: Stage) -> None:
 
 
 def _give_back(stage: Stage) -> None:
-    if not commands.run(stage.cloud, "end_outage"):
+    if not commands.run(stage.cloud, "store_outage", seconds="0"):
         _undo(stage.cloud.client("iam"), stage.resource("service", "TaskRole"))
     stage.note("the table is back")
 

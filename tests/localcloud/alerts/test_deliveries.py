@@ -223,6 +223,11 @@ def test_alarms_reach_their_topics(shared_cloud: Any, until: Callable[..., None]
     text = mail(shared_cloud, found["file"]).get_content()
     assert "has entered the ALARM state" in text
     assert "It is hot" in text
+    (action,) = cloudwatch.describe_alarm_history(AlarmName="hot", HistoryItemType="Action")[
+        "AlarmHistoryItems"
+    ]
+    assert action["HistorySummary"] == f"Successfully executed action {arn}"
+    assert json.loads(action["HistoryData"])["actionState"] == "Succeeded"
     listing = shared_cloud.run("alerts").stdout
     assert "hot: INSUFFICIENT_DATA -> ALARM (on purpose)  to email on-call@example.test: delivered" in listing
 
