@@ -9,12 +9,15 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from localcloud import emulator
-from localcloud.metrics import clock, evaluation
+from localcloud.metrics import clock, evaluation, expression, naming
 from localcloud.metrics.definition import nested
 from localcloud.metrics.functions import ExpressionError
 from localcloud.metrics.store import STORE
 
 Request = dict[str, Any]
+
+#: What a graph can show, as the user guide says of search expressions.
+_MOST_SERIES = 500
 
 
 class RequestError(ValueError):
@@ -39,10 +42,10 @@ def get_metric_data(request: Request) -> Request:
     queries = request.get("MetricDataQueries") or []
     start, end = _time(request, "StartTime"), _time(request, "EndTime")
     newest_first = request.get("ScanBy") != "TimestampAscending"
-    periods = [int(q["MetricStat"]["Period"]) for q in queries if q.get("MetricStat")]
-    longest = max(periods, default=60)
     values: dict[str, Any] = {}
     try:
+        periods = _periods(queries)
+        longest = max(periods, default=60)
         expressions = any(query.get("Expression") for query in queries)
         for period in {longest} if expressions else set(periods):
             mine = [q for q in queries if expressions or int(q["MetricStat"]["Period"]) == period]
@@ -50,26 +53,49 @@ def get_metric_data(request: Request) -> Request:
             values |= {name: (period, series) for name, series in found.items()}
     except (ExpressionError, KeyError) as exc:
         raise RequestError(str(exc)) from exc
-    results = []
+    results: list[Request] = []
     for query in queries:
         if str(query.get("ReturnData", True)).lower() == "false":
             continue
         period, series = values[query["Id"]]
         if isinstance(series, list):
-            raise RequestError(f"{query['Id']} gives an array; the local cloud returns single series only")
-        known = series if isinstance(series, dict) else {clock.slot(start, period): series}
-        ordered = sorted(known.items(), reverse=newest_first)
-        results.append({
-            "Id": query["Id"], "Label": query.get("Label") or _label(query), "StatusCode": "Complete",
-            "Timestamps": [number * clock.seconds(period) for number, _ in ordered],
-            "Values": [float(value) for _, value in ordered],
-        })  # fmt: skip
-    return {"MetricDataResults": results, "Messages": []}
+            named = zip(naming.labels(query.get("Label"), query["Id"], series), series, strict=True)
+        else:
+            known = series if isinstance(series, dict) else {clock.slot(start, period): series}
+            named = zip([_label(query)], [known], strict=True)
+        for label, one in named:
+            ordered = sorted(one.items(), reverse=newest_first)
+            results.append({
+                "Id": query["Id"], "Label": label, "StatusCode": "Complete",
+                "Timestamps": [number * clock.seconds(period) for number, _ in ordered],
+                "Values": [float(value) for _, value in ordered],
+            })  # fmt: skip
+    too_many = [{"Code": "MaxMetricsExceeded", "Value": "Maximum number of allowed metrics exceeded"}]
+    return {
+        "MetricDataResults": results[:_MOST_SERIES],
+        "Messages": too_many if len(results) > _MOST_SERIES else [],
+    }
+
+
+def _periods(queries: list[Request]) -> list[int]:
+    """The periods that the queries name. Raises ExpressionError."""
+    found = [int(query["MetricStat"]["Period"]) for query in queries if query.get("MetricStat")]
+    for query in queries:
+        if query.get("Expression"):
+            given = int(query.get("Period") or 0)
+            searches = expression.parse(query["Expression"]).searches
+            found += [period for period in (search or given for search in searches) if period]
+    return found
 
 
 def _label(query: Request) -> str:
-    metric = (query.get("MetricStat") or {}).get("Metric") or {}
-    return str(metric.get("MetricName") or query["Id"])
+    metric = (query.get("MetricStat") or {}).get("Metric")
+    given, otherwise = str(query.get("Label") or ""), query["Id"]
+    if not metric:
+        return given or otherwise
+    dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions") or []}
+    name = naming.MetricName(metric["Namespace"], metric["MetricName"], dimensions)
+    return naming.dynamic(given, name.name, name) if given else name.name
 
 
 def get_metric_statistics(request: Request) -> Request:

@@ -7,11 +7,10 @@ from typing import Any
 
 from localcloud import emulator
 from localcloud.metrics import evaluation
-from localcloud.metrics.distribution import percentage
+from localcloud.metrics.distribution import STATISTICS, is_statistic
 from localcloud.metrics.expression import parse
 from localcloud.metrics.functions import ExpressionError
 
-_STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 #: What belongs to an alarm on a single metric.
 _SINGLE = ("Dimensions", "ExtendedStatistic", "MetricName", "Namespace", "Period", "Statistic", "Unit")
 
@@ -94,8 +93,8 @@ def check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _check_statistic(statistic: str) -> None:
-    if statistic not in _STATISTICS and percentage(statistic) is None:
-        raise AlarmError(f"the local cloud has no statistic {statistic}; it has {', '.join(_STATISTICS)} "
+    if not is_statistic(statistic):
+        raise AlarmError(f"the local cloud has no statistic {statistic}; it has {', '.join(STATISTICS)} "
                          "and percentiles such as p99")  # fmt: skip
 
 
@@ -105,10 +104,13 @@ def _check_expressions(queries: Sequence[Mapping[str, Any]]) -> None:
         if not query.get("Expression"):
             continue
         try:
-            unknown = parse(query["Expression"]).ids - ids
+            expression = parse(query["Expression"])
         except ExpressionError as exc:
             raise AlarmError(str(exc)) from exc
-        if unknown:
+        if expression.searches:
+            # AWS's words.
+            raise AlarmError("SEARCH is not supported on Metric Alarms.")
+        if unknown := expression.ids - ids:
             raise AlarmError(
                 f"expression {query['Id']} names {', '.join(sorted(unknown))}, which is not there"
             )

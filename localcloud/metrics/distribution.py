@@ -79,6 +79,15 @@ class Distribution:
         }[name]  # fmt: skip
 
 
+#: The statistics that are no percentile.
+STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
+
+
+def is_statistic(name: str) -> bool:
+    """Whether a distribution has that statistic."""
+    return name in STATISTICS or percentage(name) is not None
+
+
 def percentage(name: str) -> float | None:
     """The number of a percentile such as `p99.9`; None when it is not one."""
     try:

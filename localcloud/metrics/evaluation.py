@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.metrics import clock
+from localcloud.metrics import clock, search
 from localcloud.metrics.expression import evaluate_all
+from localcloud.metrics.functions import Series
+from localcloud.metrics.naming import Found, MetricName
 from localcloud.metrics.store import STORE
 
 #: Datapoints that are looked at beyond the evaluation periods, where some of those are missing.
@@ -74,7 +76,16 @@ def series_of(
             metric["Namespace"], metric["MetricName"], dimensions, stat["Stat"], period, begin, end, offset
         )
 
-    return evaluate_all(queries, fetch, period, begin, end)
+    def find(test: search.Test, statistic: str) -> list[Series]:
+        series: list[Series] = []
+        for metric in sorted((MetricName(*each) for each in STORE.all()), key=MetricName.order):
+            if test(metric):
+                where = (metric.namespace, metric.name, dict(metric.dimensions))
+                values = STORE.series(*where, statistic, period, begin, end, offset)
+                series += [Found(metric, values)] if values else []
+        return series
+
+    return evaluate_all(queries, fetch, period, begin, end, find)
 
 
 def datapoints(alarm: Mapping[str, Any], now: float) -> list[float | None]:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.metrics import functions
-from localcloud.metrics.functions import ExpressionError, Value, combine
+from localcloud.metrics import functions, search
+from localcloud.metrics.distribution import is_statistic
+from localcloud.metrics.functions import ExpressionError, Series, Value, combine
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_]\w*)|(?P<text>'[^']*'|\"[^\"]*\")"
@@ -22,6 +23,8 @@ _TOKEN = re.compile(
 _LEVELS = (("OR", "||"), ("AND", "&&"), ("==", "!=", "<=", ">=", "<", ">"), ("+", "-"), ("*", "/"), ("^",))
 
 Node = Callable[["Scope"], Value]
+#: Gives the series of all metrics that pass a test, in a statistic.
+Find = Callable[[search.Test, str], list[Series]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Scope:
     end: int
     #: Seconds of a period, as on AWS.
     period: float
+    #: None where nothing can be searched for.
+    find: Find | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Expression:
     ids: frozenset[str]
     #: Whether it calls METRICS(), which stands for all metrics.
     all_metrics: bool
+    #: The period of each SEARCH in it, None for one that leaves it to the query.
+    searches: tuple[int | None, ...]
 
 
 def parse(text: str) -> Expression:
@@ -56,7 +63,7 @@ def parse(text: str) -> Expression:
     node = parser.binary(0)
     if parser.word:
         raise parser.error()
-    return Expression(text, node, frozenset(parser.ids), parser.all_metrics)
+    return Expression(text, node, frozenset(parser.ids), parser.all_metrics, tuple(parser.searches))
 
 
 #: Functions that need to know the periods.
@@ -73,6 +80,7 @@ class _Parser:
         self._at = 0
         self.ids: set[str] = set()
         self.all_metrics = False
+        self.searches: list[int | None] = []
         self.kind, self.word = "", ""
         self._next()
 
@@ -150,6 +158,10 @@ class _Parser:
             return self._metrics()
         if name == "FILL":
             return self._fill()
+        if name == "SEARCH":
+            return self._search()
+        if name == "SORT":
+            return self._sort()
         if name in _SCOPED:
             inner = self.binary(0)
             self._take(")")
@@ -177,6 +189,50 @@ class _Parser:
         self._take(")")
         return lambda scope: functions.fill(filled(scope), by(scope), scope.begin, scope.end)
 
+    def _search(self) -> Node:
+        query = self._text_word()
+        self._take(",")
+        statistic = self._text_word()
+        if not is_statistic(statistic):
+            raise ExpressionError(f"the local cloud has no statistic {statistic!r}, which a SEARCH asks for")
+        period = None
+        if self.word == ",":
+            self._next()
+            if self.kind != "number" or not self.word.isdigit() or int(self.word) == 0:
+                raise self.error()
+            period = int(self._next())
+        self._take(")")
+        self.searches.append(period)
+        test = search.parse(query)
+        return lambda scope: _found(scope, test, statistic)
+
+    def _text_word(self) -> str:
+        if self.kind != "text" or self.word[0] != "'":
+            raise self.error()
+        return self._next()[1:-1]
+
+    def _sort(self) -> Node:
+        of = self.binary(0)
+        by, order = (self._one_of(words) for words in (tuple(functions.SORTED_BY), ("ASC", "DESC")))
+        most: Node | None = None
+        if self.word == ",":
+            self._next()
+            most = self.binary(0)
+        self._take(")")
+        return lambda scope: functions.sort(of(scope), by, order, most(scope) if most else None)
+
+    def _one_of(self, words: tuple[str, ...]) -> str:
+        self._take(",")
+        if self.word not in words:
+            raise self.error()
+        return self._next()
+
+
+def _found(scope: Scope, test: search.Test, statistic: str) -> Value:
+    if scope.find is None:
+        raise ExpressionError("SEARCH is not supported here")
+    return scope.find(test, statistic)
+
 
 def _operation(operator: str, left: Node, right: Node) -> Node:
     return lambda scope: combine(operator, left(scope), right(scope))
@@ -194,13 +250,14 @@ def evaluate_all(
     period: float,
     begin: int,
     end: int,
+    find: Find | None = None,
 ) -> dict[str, Value]:
-    """All queries of an alarm or request by id; `fetch` gives the series of a MetricStat.
+    """All queries of an alarm or request by id; `fetch` gives a MetricStat's series, `find` a search's.
 
     Raises ExpressionError, also for expressions that name each other in a circle.
     """
     values: dict[str, Value] = {q["Id"]: fetch(q["MetricStat"]) for q in queries if q.get("MetricStat")}
-    scope = Scope(values, list(values), begin, end, period)
+    scope = Scope(values, list(values), begin, end, period, find)
     open_ones = {q["Id"]: parse(q["Expression"]) for q in queries if q.get("Expression")}
     while open_ones:
         ready = [name for name, found in open_ones.items() if not found.ids & open_ones.keys()]

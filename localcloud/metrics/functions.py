@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
 
+from localcloud.metrics.naming import Found
+
 Series = dict[int, float]
 Value = float | Series | list[Series]
 
@@ -47,9 +49,9 @@ def combine(sign: str, left: Value, right: Value) -> Value:
     if isinstance(left, list):
         if isinstance(right, list):
             raise ExpressionError(f"{sign} does not take two arrays")
-        return [_series(combine(sign, each, right)) for each in left]
+        return each_of(left, lambda each: combine(sign, each, right))
     if isinstance(right, list):
-        return [_series(combine(sign, left, each)) for each in right]
+        return each_of(right, lambda each: combine(sign, left, each))
     if isinstance(left, dict) or isinstance(right, dict):
         periods = _common(value for value in (left, right) if isinstance(value, dict))
         results = {at: apply(_at(left, at), _at(right, at)) for at in periods}
@@ -75,6 +77,14 @@ def _series(value: Value) -> Series:
     return value
 
 
+def each_of(values: list[Series], change: Callable[[Series], Value]) -> list[Series]:
+    """Each series of an array changed; it stays the metric's that it was."""
+    return [
+        Found(each.metric, _series(change(each))) if isinstance(each, Found) else _series(change(each))
+        for each in values
+    ]
+
+
 def array(values: list[Value]) -> list[Series]:
     """An array of time series; arrays in it are opened."""
     found: list[Series] = []
@@ -86,7 +96,7 @@ def array(values: list[Value]) -> list[Series]:
 def fill(value: Value, by: Value | str, begin: int, end: int) -> Value:
     """Put a value where there is none: a number, another series' or REPEAT's last, or LINEAR between two."""
     if isinstance(value, list):
-        return [_series(fill(each, by, begin, end)) for each in value]
+        return each_of(value, lambda each: fill(each, by, begin, end))
     known = _series(value)
     found: Series = {}
     for at in range(begin, end):
@@ -162,7 +172,7 @@ def _aggregate(reduce: Callable[[list[float]], float]) -> Callable[..., Value]:
 def _each(change: Callable[[float], float | None]) -> Callable[[Value], Value]:
     def apply(value: Value) -> Value:
         if isinstance(value, list):
-            return [_series(apply(each)) for each in value]
+            return each_of(value, apply)
         if isinstance(value, dict):
             changed = {at: change(each) for at, each in value.items()}
             return {at: float(each) for at, each in changed.items() if each is not None}
@@ -188,6 +198,31 @@ def _diff(value: Value) -> Value:
     return {at: now - before for (_, before), (at, now) in pairwise(known)}
 
 
+def _slice(value: Value, start: Value, end: Value | None = None) -> Value:
+    if not isinstance(value, list):
+        raise ExpressionError("SLICE takes an array")
+    return value[_whole(start) : None if end is None else _whole(end)]
+
+
+def _whole(value: Value) -> int:
+    if not isinstance(value, float) or value < 0 or value != int(value):
+        raise ExpressionError("a whole number that is not negative is needed here")
+    return int(value)
+
+
+#: By what SORT takes series in order.
+SORTED_BY: dict[str, Callable[[Iterable[float]], float]] = {"AVG": fmean, "MAX": max, "MIN": min, "SUM": sum}
+
+
+def sort(value: Value, by: str, order: str, most: Value | None) -> Value:
+    """SORT: an array's series by their average, maximum, minimum or sum; those without data are last."""
+    if not isinstance(value, list):
+        raise ExpressionError("SORT takes an array")
+    sign = -1 if order == "DESC" else 1
+    found = sorted(value, key=lambda each: sign * SORTED_BY[by](each.values()) if each else math.inf)
+    return found if most is None else found[: _whole(most)]
+
+
 def _running_sum(value: Value) -> Value:
     total, found = 0.0, {}
     for at, each in sorted(_series(value).items()):
@@ -211,6 +246,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
     "MAX": (_aggregate(max), 1, 1),
     "MIN": (_aggregate(min), 1, 1),
     "RUNNING_SUM": (_running_sum, 1, 1),
+    "SLICE": (_slice, 2, 3),
     "STDDEV": (_aggregate(pstdev), 1, 1),
     "SUM": (_aggregate(sum), 1, 1),
 }
@@ -219,6 +255,6 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
 def known(name: str) -> tuple[Callable[..., Any], int, int]:
     """A function with its fewest and most arguments. Raises ExpressionError for one that is not here."""
     if name not in _FUNCTIONS:
-        here = sorted([*_FUNCTIONS, "FILL", "METRICS", "PERIOD", "RATE", "TIME_SERIES"])
+        here = sorted([*_FUNCTIONS, "FILL", "METRICS", "PERIOD", "RATE", "SEARCH", "SORT", "TIME_SERIES"])
         raise ExpressionError(f"the local cloud has no function {name}; it has {', '.join(here)}")
     return _FUNCTIONS[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,13 +60,31 @@ def test_a_value(text: str, expected: Any) -> None:
     assert _value(text) == expected
 
 
-@pytest.mark.parametrize("text", ["SEARCH('x', 'Sum')", "ANOMALY_DETECTION_BAND(a, 2)", "NOPE(a)"])
+def test_arrays_are_sorted_and_cut() -> None:
+    series = "[a, b, FILL(none, 5), none]"
+    five = dict.fromkeys(range(4), 5.0)
+    assert _value(f"SORT({series}, SUM, DESC)") == [five, _A, _B, {}]
+    assert _value(f"SORT({series}, MIN, ASC, 2)") == [_B, _A]
+    assert _value(f"SLICE({series}, 1, 3)") == [_B, five]
+    assert _value(f"SUM(SLICE({series}, 2))") == five
+    for text in (
+        "SORT(a, SUM, ASC)",
+        "SLICE(a, 1)",
+        f"SLICE({series}, 0 - 1)",
+        f"SORT({series}, SUM, ASC, 1.5)",
+    ):
+        with pytest.raises(ExpressionError):
+            _value(text)
+
+
+@pytest.mark.parametrize("text", ["SERVICE_QUOTA(a)", "ANOMALY_DETECTION_BAND(a, 2)", "NOPE(a)"])
 def test_a_function_that_is_not_here_is_named(text: str) -> None:
     with pytest.raises(ExpressionError, match=text.partition("(")[0]):
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "a +", "a b", "(a", "SUM(a", "IF(a)", "A", "'a'", "a $ b", "FILL(a)"])
+@pytest.mark.parametrize("text", ["", "a +", "a b", "(a", "SUM(a", "IF(a)", "A", "'a'", "a $ b", "FILL(a)",
+                                  "SORT([a])", "SORT([a], P99, ASC)", "SORT([a], SUM, UP)"])  # fmt: skip
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(ExpressionError):
         parse(text)
@@ -84,3 +104,12 @@ def test_expressions_in_a_circle() -> None:
     queries = [{"Id": "x", "Expression": "y"}, {"Id": "y", "Expression": "x"}]
     with pytest.raises(ExpressionError, match="circle"):
         evaluate_all(queries, lambda _: {}, 60, 0, 9)
+
+
+def test_the_page_lists_the_functions() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "local-cloud.md").read_text()
+    listed = page.partition("of metric math there are")[2].partition("All else")[0]
+    with pytest.raises(ExpressionError) as refused:
+        parse("NOPE(a)")
+    here = str(refused.value).partition("it has ")[2].split(", ")
+    assert re.findall(r"`(\w+)`", listed) == here
