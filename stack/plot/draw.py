@@ -6,6 +6,7 @@ Run by the Python of .venv-plot; it imports nothing of this project.
 import json
 import sys
 from datetime import UTC, datetime
+from math import isnan, nan
 from typing import Any
 
 import matplotlib as mpl
@@ -17,6 +18,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes; in an order that suits few lines best.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
+MARKERS = "osD^v*"
 UNIT = 0.62  # inches a grid unit
 INK, FAINT = "#22272e", "#d0d7de"
 
@@ -42,7 +44,7 @@ def main() -> None:
     for panel in sheet["panels"]:
         box = (panel["x"] * UNIT, size[1] - 0.5 - (panel["y"] + panel["height"]) * UNIT)
         frame(figure, size, box, panel)
-        inner(figure, size, box, panel, sheet["clock"])
+        inner(figure, size, box, panel, sheet)
     figure.savefig(sys.argv[1], metadata={"Software": None})
 
 
@@ -63,7 +65,7 @@ def frame(figure: Any, size: tuple[float, float], box: tuple[float, float], pane
     figure.text(*where, title, fontsize=8.5, fontweight="bold", va="center")
 
 
-def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], panel: Any, clock: bool) -> None:
+def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], panel: Any, sheet: Any) -> None:
     """What the panel shows."""
     width, height = panel["width"] * UNIT, panel["height"] * UNIT
     if panel["view"] == "lines":
@@ -76,7 +78,7 @@ def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], pane
                 (width - left - right) / size[0], (height - bottom - top) / size[1],
             )
         )  # fmt: skip
-        lines(axes, panel, clock)
+        lines(axes, panel, sheet["clock"], sheet["span"])
         return
     axes = figure.add_axes(
         (
@@ -93,28 +95,32 @@ def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], pane
         axes.text(0, 1, "\n".join(panel["text"]), va="top", family="DejaVu Sans Mono", fontsize=7)
 
 
-def lines(axes: Any, panel: Any, clock: bool) -> None:
+def lines(axes: Any, panel: Any, clock: bool, span: list[float] | None) -> None:
     """Series over time, a legend beneath, levels dashed."""
     other = axes.twinx() if any(one["right"] for one in panel["series"]) else None
     drawn = []
+    dots = 0
     for number, one in enumerate(panel["series"]):
         times = [datetime.fromtimestamp(x, UTC) if clock else x for x, _ in one["points"]]
-        values = [y for _, y in one["points"]]
+        values = [nan if y is None else y for _, y in one["points"]]
         target = other if one["right"] and other is not None else axes
-        style = {"marker": "o", "linestyle": "none"} if one["right"] else {"linewidth": 1.3}
-        if len(values) == 1:
-            style = {"marker": "o"}
+        style: dict[str, Any] = {"linewidth": 1.3, "linestyle": "-" if number < len(COLOURS) else "-."}
+        if single := alone(values):
+            style |= {"marker": "o", "markevery": single}
+        if one["right"]:
+            style = {"linestyle": "none", "marker": MARKERS[dots % len(MARKERS)]}
+            dots += 1
         colour = COLOURS[number % len(COLOURS)]
         drawn += target.plot(times, values, color=colour, markersize=3, label=one["label"], **style)
     for mark in panel["marks"]:
-        drawn.append(
-            axes.axhline(mark["value"], color="#cf222e", linewidth=0.9, linestyle="--", label=mark["label"])
-        )
+        label = f"{mark['label']} ({mark['value']:,g})"
+        drawn.append(axes.axhline(mark["value"], color="#cf222e", linewidth=0.9, linestyle="--", label=label))
     for one in (axes, other):
         if one is None:
             continue
-        one.set_ylim(bottom=min(0, one.get_ylim()[0]))
-        values = [value for line in one.get_lines() for value in line.get_ydata()]
+        values = [value for line in one.get_lines() for value in line.get_ydata() if not isnan(value)]
+        # What is all zero would stand in the middle of an axis of fractions.
+        one.set_ylim(bottom=min(0, *values, 0), top=None if any(value > 0 for value in values) else 1)
         one.yaxis.set_major_locator(MaxNLocator(6, integer=all(value == int(value) for value in values)))
         if max(values, default=0) >= 1000:
             one.yaxis.set_major_formatter(EngFormatter(sep=""))
@@ -126,6 +132,8 @@ def lines(axes: Any, panel: Any, clock: bool) -> None:
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color="#57606a")
         axes.set_xticks([])
     elif clock:
+        if span:
+            axes.set_xlim(*(datetime.fromtimestamp(x, UTC) for x in span))
         locator = AutoDateLocator(maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
@@ -139,19 +147,28 @@ def lines(axes: Any, panel: Any, clock: bool) -> None:
         )  # fmt: skip
 
 
+def alone(values: list[float]) -> list[int]:
+    """The numbers of the points that no line leads to."""
+    known = [False, *(not isnan(value) for value in values), False]
+    return [at for at in range(len(values)) if known[at + 1] and not known[at] and not known[at + 2]]
+
+
 def columns(panel: Any) -> int:
     """How many columns the legend has."""
     return max(1, min(len(panel["series"]) + len(panel["marks"]), int(panel["width"] * UNIT / 1.5)))
 
 
 def numbers(axes: Any, panel: Any) -> None:
-    """The last value of each series, large, with its label beneath."""
+    """The last value of each series, large, with its label close beneath."""
     shown = [one for one in panel["series"] if one["label"]]
     for number, one in enumerate(shown):
         x = (number + 0.5) / len(shown)
-        value = f"{one['points'][-1][1]:,.4g}" if one["points"] else "none"
-        axes.text(x, 0.6, value, ha="center", va="center", fontsize=17, fontweight="bold")
-        axes.text(x, 0.18, one["label"], ha="center", va="center", fontsize=7, color="#57606a")
+        if one["points"]:
+            value = f"{one['points'][-1][1]:,.4g}"
+            axes.text(x, 0.56, value, ha="center", va="center", fontsize=20, fontweight="bold")
+        else:
+            axes.text(x, 0.56, "no data", ha="center", va="center", fontsize=9, color="#57606a")
+        axes.text(x, 0.32, one["label"], ha="center", va="center", fontsize=7.5, color="#57606a")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,13 @@ _DRAW = Path(__file__).with_name("draw.py")
 
 @dataclass(frozen=True)
 class Series:
-    """A line: x (seconds) and y of its points, in the order of time; `right` for the axis on the right."""
+    """A line: x (seconds) and y of its points, in the order of time; `right` for the axis on the right.
+
+    A y of None breaks the line.
+    """
 
     label: str
-    points: list[tuple[float, float]]
+    points: list[tuple[float, float | None]]
     right: bool = False
 
 
@@ -51,12 +54,17 @@ class Panel:
 
 @dataclass
 class Sheet:
-    """A picture: `columns` grid units wide; `clock` for x as UTC time of day, else seconds since a start."""
+    """A picture: `columns` grid units wide; `clock` for x as UTC time of day, else seconds since a start.
+
+    `span` is the first and last x of every panel, so that what happened at one time stands at one place;
+    without it each panel shows where it has points.
+    """
 
     title: str
     columns: int
     panels: list[Panel]
     clock: bool = True
+    span: tuple[float, float] | None = None
 
 
 def draw(sheet: Sheet, python: Path, file: Path) -> None:

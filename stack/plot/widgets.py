@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +31,7 @@ def sheet(cloud: Cloud, terminal: Terminal, name: str, minutes: int | None = Non
     """
     body = json.loads(cloud.cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
     ago = timedelta(minutes=minutes) if minutes else _ago(body.get("start", ""))
+    end = datetime.now(UTC)
     panels = []
     for widget in body["widgets"]:
         properties = widget.get("properties", {})
@@ -39,7 +42,7 @@ def sheet(cloud: Cloud, terminal: Terminal, name: str, minutes: int | None = Non
         )  # fmt: skip
         if widget["type"] == "metric":
             panel.view = "numbers" if properties.get("view") == "singleValue" else "lines"
-            panel.series = _series(cloud, terminal, properties, ago)
+            panel.series = _series(cloud, terminal, properties, end - ago, end)
             levels = properties.get("annotations", {}).get("horizontal", [])
             panel.marks = [Mark(one.get("label", ""), one["value"]) for one in levels if "value" in one]
         elif widget["type"] == "text":
@@ -50,9 +53,8 @@ def sheet(cloud: Cloud, terminal: Terminal, name: str, minutes: int | None = Non
             terminal.notice(f'"{panel.title}" is not drawn: it is made of log lines, not of metrics.')
             continue
         panels.append(panel)
-    now = datetime.now(UTC)
-    span = f"{now - ago:%Y-%m-%d %H:%M} to {now:%H:%M} UTC"
-    return Sheet(f"{cloud.environment.name}, {span}", COLUMNS, panels)
+    title = f"{cloud.environment.name}, {end - ago:%Y-%m-%d %H:%M} to {end:%H:%M} UTC"
+    return Sheet(title, COLUMNS, panels, span=((end - ago).timestamp(), end.timestamp()))
 
 
 def _ago(start: str) -> timedelta:
@@ -63,26 +65,28 @@ def _ago(start: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes) or _USUAL
 
 
-def _series(cloud: Cloud, terminal: Terminal, properties: Mapping[str, Any], ago: timedelta) -> list[Series]:
+def _series(
+    cloud: Cloud, terminal: Terminal, properties: Mapping[str, Any], begin: datetime, end: datetime
+) -> list[Series]:
     """What a widget's metrics are over the time, in the widget's order; hidden ones are left out."""
-    end = datetime.now(UTC)
-    queries = metric_queries(properties, int(ago.total_seconds()))
-    found: dict[str, list[tuple[float, float]]] = {}
-    labels: dict[str, str] = {}
+    queries = metric_queries(properties, int((end - begin).total_seconds()))
+    # A search has a result for each metric it finds, and two of them may have one label.
+    found: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
     pages = cloud.cloudwatch.get_paginator("get_metric_data").paginate(
         MetricDataQueries=queries,  # type: ignore[arg-type]
-        StartTime=end - ago,
+        StartTime=begin,
         EndTime=end,
         ScanBy="TimestampAscending",
     )
     try:
         for page in pages:
+            before: Counter[tuple[str, str]] = Counter()
             for one in page["MetricDataResults"]:
                 points = zip(one["Timestamps"], one["Values"], strict=True)
-                # A search has a result for each metric it finds.
-                key = f"{one['Id']} {one.get('Label', '')}"
-                found.setdefault(key, []).extend((at.timestamp(), value) for at, value in points)
-                labels[key] = one.get("Label", "")
+                name = (one["Id"], one.get("Label", ""))
+                series = found.setdefault((*name, before[name]), [])
+                series.extend((at.timestamp(), value) for at, value in points)
+                before[name] += 1
     except ClientError as error:
         why = error.response.get("Error", {}).get("Message", str(error))
         terminal.notice(f'"{properties.get("title", "")}" is not drawn whole: {why}')
@@ -92,7 +96,18 @@ def _series(cloud: Cloud, terminal: Terminal, properties: Mapping[str, Any], ago
         for query, given in zip(queries, properties.get("metrics", []), strict=True)
         if isinstance(given[-1], dict) and given[-1].get("yAxis") == "right"
     }
-    return [Series(labels[key], points, key.partition(" ")[0] in right) for key, points in found.items()]
+    return [Series(label, broken(points), query in right) for (query, label, _), points in found.items()]
+
+
+def broken(points: Sequence[tuple[float, float]]) -> list[tuple[float, float | None]]:
+    """The points with a break wherever some are missing: a line across would say that there was something."""
+    step = min((after - before for (before, _), (after, _) in pairwise(points)), default=0)
+    found: list[tuple[float, float | None]] = []
+    for x, y in points:
+        if found and x - found[-1][0] > 1.5 * step:
+            found.append((found[-1][0] + step, None))
+        found.append((x, y))
+    return found
 
 
 def metric_queries(properties: Mapping[str, Any], seconds: int) -> list[dict[str, Any]]:

@@ -154,6 +154,11 @@ def test_the_dashboard_is_one_screen(widgets: list[dict[str, Any]]) -> None:
     assert max(y for _, y in taken) < 24
 
 
+def test_titles_are_read_whole_in_a_picture_of_the_screen(widgets: list[dict[str, Any]]) -> None:
+    long = [w["properties"]["title"] for w in widgets if len(w["properties"]["title"]) > 7 * w["width"]]
+    assert not long
+
+
 def test_the_page_quotes_the_expressions() -> None:
     written = "\n".join((ROOT / "cloudformation" / f"{stack}.yaml").read_text() for stack in STACKS)
     quoted = [block.strip() for block in re.findall(r"^```\n(.*?)^```", OBJECTIVES, re.M | re.S)]

@@ -74,6 +74,7 @@ BODY = {
             "title": "echoes", "stat": "Sum", "period": 60, "metrics": [["N", "Echoes", {"yAxis": "right"}]],
             "annotations": {"horizontal": [{"label": "most", "value": 9}]},
         }},
+        {**METRIC, "properties": {"title": "found", "metrics": [[{"expression": "SEARCH()"}]]}},
         {**METRIC, "properties": {"title": "refused", "metrics": [[{"expression": "MAGIC(1)"}]]}},
         {"type": "log", "properties": {"title": "lines", "query": "fields @message"}},
     ],
@@ -95,17 +96,30 @@ def test_a_dashboard_becomes_panels(capsys: pytest.CaptureFixture[str]) -> None:
         stub.add_response("get_dashboard", {"DashboardBody": json.dumps(BODY)}, {"DashboardName": "screen"})
         stub.add_response("get_metric_data", {"MetricDataResults": [result], "NextToken": "more"})
         stub.add_response("get_metric_data", {"MetricDataResults": [later]})
+        stub.add_response("get_metric_data", {"MetricDataResults": [result, {**result, "Values": [9.0]}]})
         stub.add_client_error("get_metric_data", "ValidationError", "no MAGIC")
-        text, echoes, refused = widgets.sheet(cloud, Terminal(), "screen").panels
+        sheet = widgets.sheet(cloud, Terminal(), "screen")
+        text, echoes, found, refused = sheet.panels
         stub.assert_no_pending_responses()
     assert (text.view, text.text, text.width) == ("text", ["a", "b"], 6)
     assert (echoes.x, echoes.marks) == (6, [Mark("most", 9)])
     begun = at.timestamp()
     assert echoes.series == [Series("Echoes", [(begun, 7.0), (begun + 60, 8.0)], right=True)]
+    assert found.series == [Series("Echoes", [(begun, 7.0)]), Series("Echoes", [(begun, 9.0)])]
     assert refused.series == []
+    assert sheet.span is not None
+    assert sheet.span[1] - sheet.span[0] == 3600
     said = capsys.readouterr().err
     assert '"refused" is not drawn whole: no MAGIC' in said
     assert '"lines" is not drawn: it is made of log lines' in said
+
+
+def test_a_line_breaks_where_points_are_missing() -> None:
+    assert widgets.broken([]) == []
+    assert widgets.broken([(60, 1), (120, 2), (240, 3), (300, 4)]) == [
+        (60, 1), (120, 2), (180, None), (240, 3), (300, 4),
+    ]  # fmt: skip
+    assert widgets.broken([(60, 1), (3600, 2)]) == [(60, 1), (3600, 2)], "nothing says what its period is"
 
 
 def test_the_page_of_drills_says_what_happened() -> None:
@@ -128,7 +142,7 @@ def test_sheets_are_drawn(tmp_path: Path) -> None:
         "a title", 12,
         [
             Panel("lines", 0, 0, 8, 5, "lines",
-                  [Series("one", [(0, 1), (60, 2)]), Series("r", [(30, 1)], True)],
+                  [Series("one", [(0, 1), (60, 2), (120, None), (180, 3)]), Series("r", [(30, 1)], True)],
                   [Mark("most", 3)]),
             Panel("nothing", 8, 0, 4, 5, "lines", [Series("empty", [])]),
             Panel("numbers", 0, 5, 6, 3, "numbers", [Series("now", [(0, 1234.5)]), Series("none", [])]),
@@ -136,7 +150,7 @@ def test_sheets_are_drawn(tmp_path: Path) -> None:
         ],
     )  # fmt: skip
     for clock in (True, False):
-        sheet.clock = clock
+        sheet.clock, sheet.span = clock, (0, 240) if clock else None
         file = tmp_path / f"{clock}.png"
         draw(sheet, PYTHON, file)
         width, height = struct.unpack(">II", file.read_bytes()[16:24])
