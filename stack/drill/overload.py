@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import selectors
 import socket
-import time
-from collections import Counter
-from urllib.parse import urlsplit
 
-from stack import web
+from stack.drill import slow
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import RATE, Stage
 
@@ -61,8 +56,8 @@ def _shed(stage: Stage) -> None:
         held: list[socket.socket] = []
         while len(held) < _MOST:
             for _ in range(_STEP):
-                held.append(stack.enter_context(_slow_request(stage)))
-            answers = _answers(held, 1.0)
+                held.append(stack.enter_context(slow.request(stage, _SECONDS)))
+            answers = slow.answers(held, 1.0)
             if answers[503]:
                 stage.note(f"of {len(held)} requests at once, {answers[503]} were refused at once with 503")
                 break
@@ -72,38 +67,6 @@ def _shed(stage: Stage) -> None:
         if alive.status != 200:
             raise NotSeenError(f"{stage.address.health_path} answered {alive.status} meanwhile")
         stage.note(f"{stage.address.health_path} answers 200 meanwhile")
-
-
-def _slow_request(stage: Stage) -> socket.socket:
-    address = stage.address
-    sock = web.connect(address.url, 15.0, address.context if address.is_https else None, address.at)
-    body = json.dumps({"str": "drill"}).encode()
-    head = [
-        "POST /echo HTTP/1.1",
-        f"Host: {urlsplit(address.url).netloc}",
-        f"Authorization: Bearer {stage.token}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        f"X-Echo-Fault: delay={_SECONDS}",
-    ]
-    sock.sendall("\r\n".join([*head, "", ""]).encode() + body)
-    return sock
-
-
-def _answers(held: list[socket.socket], seconds: float) -> Counter[int]:
-    """Statuses of the requests that were answered within so many seconds."""
-    found: Counter[int] = Counter()
-    with selectors.DefaultSelector() as selector:
-        for sock in held:
-            selector.register(sock, selectors.EVENT_READ, sock)
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and selector.get_map():
-            for key, _ in selector.select(left):
-                selector.unregister(key.fileobj)
-                line = key.data.recv(64)
-                with contextlib.suppress(ValueError, IndexError):
-                    found[int(line.split(b" ", 2)[1])] += 1
-    return found
 
 
 DRILLS = (

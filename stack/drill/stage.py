@@ -20,6 +20,8 @@ from stack.terminal import Terminal
 
 # Requests a second: enough that a share of them is many, and few enough for a quarter of a vCPU.
 RATE = 40.0
+# Seconds without a change after which tasks count as at rest: moving them between zones goes on by steps.
+_REST = 3.0
 # How often tasks and alarms are looked at, in seconds, for the plots.
 _SAMPLE = 2.0
 
@@ -92,8 +94,18 @@ class Stage:
         return self.wait(f"{logical_id} is {state}", lambda: self.alarm(stack, logical_id) == state, minutes)
 
     def wait_for_service(self, minutes: float = 15.0) -> float:
-        """Wait until every desired task runs, is healthy, and is the newest deployment's."""
-        return self.wait("all tasks run and are healthy", lambda: is_well(self.service()), minutes)
+        """Wait until every desired task runs and is healthy, and the same ones do for some seconds."""
+        since: dict[frozenset[str], float] = {}
+
+        def at_rest() -> bool:
+            service = self.service()
+            here = frozenset(task.id for task in service.tasks)
+            if not is_well(service) or here not in since:
+                since.clear()
+                since[here] = time.monotonic()
+            return is_well(service) and time.monotonic() - since[here] >= _REST
+
+        return self.wait("all tasks run and are healthy", at_rest, minutes)
 
     @contextmanager
     def traffic(self, rate: float = RATE, *, fault: str = "", share: float = 1.0) -> Iterator[Traffic]:

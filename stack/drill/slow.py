@@ -1,0 +1,55 @@
+"""Requests that are held: many at once, each on a connection of its own, answered as late as they ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import selectors
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from stack import web
+from stack.drill.stage import Stage
+
+
+def request(stage: Stage, seconds: float) -> socket.socket:
+    """Send an echo that is to be answered after so many seconds; returns its connection."""
+    address = stage.address
+    sock = web.connect(address.url, 15.0, address.context if address.is_https else None, address.at)
+    body = json.dumps({"str": "drill"}).encode()
+    head = [
+        "POST /echo HTTP/1.1",
+        f"Host: {urlsplit(address.url).netloc}",
+        f"Authorization: Bearer {stage.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"X-Echo-Fault: delay={seconds:g}",
+    ]
+    sock.sendall("\r\n".join([*head, "", ""]).encode() + body)
+    return sock
+
+
+def answers(held: Sequence[socket.socket], seconds: float) -> Counter[int]:
+    """Statuses of those that are answered within so many seconds."""
+    found: Counter[int] = Counter()
+    with selectors.DefaultSelector() as selector:
+        for sock in held:
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ, sock)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and selector.get_map():
+            for key, _ in selector.select(left):
+                try:
+                    line = key.data.recv(64)
+                except (ssl.SSLWantReadError, BlockingIOError):
+                    continue  # what came was TLS's own
+                except OSError:
+                    line = b""
+                selector.unregister(key.fileobj)
+                with contextlib.suppress(ValueError, IndexError):
+                    found[int(line.split(b" ", 2)[1])] += 1
+    return found
