@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from tests.e2e.checkout import Checkout
+from tests.e2e.readme import readme_command
 
 pytestmark = pytest.mark.serial
 
@@ -42,9 +43,9 @@ def test_what_runs_now(place: Checkout) -> None:
     ]
     assert [line["message"]["status"] for line in echoes] == [200]
     assert {line["task"] for line in echoes} < ids
-    (shown,) = [
-        line for line in place.succeed("make logs ENV=local FILTER=/echo").splitlines() if "POST" in line
-    ]
+    # A term with a character that is no letter, digit or _ stands in quotation marks, as CloudWatch wants it.
+    found = place.succeed("""make logs ENV=local FILTER='"/echo"'""").splitlines()
+    (shown,) = [line for line in found if "POST" in line]
     assert echoes[0]["task"][:8] in shown
     assert token not in "".join(lines)
 
@@ -53,6 +54,16 @@ def test_what_runs_now(place: Checkout) -> None:
     ]
     place.succeed(f"make revoke-token ENV=local ID={made['id']}")
     assert "revoked" in place.succeed("make tokens ENV=local")
+
+    drilled = place.succeed(readme_command("make drill"))
+    assert drilled.count(" pass ") == 2, drilled
+    assert "No drill failed" in drilled
+    # Whether the latency is kept is the machine's affair; no request may fail.
+    judged = place.run(readme_command("make load")).stdout
+    assert "availability: kept" in judged
+    assert "correctness: kept" in judged
+    place.succeed(readme_command("make dashboard"))
+    assert (place.root / "dashboard.png").read_bytes().startswith(b"\x89PNG")
 
     assert "No drift" in place.succeed("make drift ENV=local")
     assert "no sessions" in place.fail("make exec ENV=local")
