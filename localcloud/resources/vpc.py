@@ -7,7 +7,7 @@ the same destination, the deletion of what is in use. A template that relies on 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
@@ -21,6 +21,7 @@ from localcloud.resources.base import (
     made_id,
     query,
 )
+from localcloud.resources.dependents import of_group, of_subnet, unless_used
 from localcloud.resources.ec2 import check_descriptions
 
 #: Blocks "provided by Amazon" are from the addresses kept for documentation: they lead nowhere.
@@ -177,54 +178,12 @@ def _subnet(handler: Callable[..., Made], create: bool) -> Any:
     return made
 
 
-def _services() -> Iterator[dict[str, Any]]:
-    """The network configuration of every service that still has tasks."""
-    for service in emulator.module("services.ecs")._services.values():
-        if service["status"] != "INACTIVE" and service.get("runningCount", 0):
-            yield (service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
-
-
-def _users_of_subnet(subnet: str) -> Iterator[str]:
-    ec2 = _ec2()
-    yield from (arn for arn, lb in emulator.module("services.alb")._lbs.items() if subnet in lb["Subnets"])
-    yield from (name for name, gateway in ec2._nat_gateways.items()
-                if gateway["SubnetId"] == subnet and gateway["State"] != "deleted")  # fmt: skip
-    yield from (name for name, end in ec2._vpc_endpoints.items() if subnet in end.get("SubnetIds", []))
-    yield from ("an ECS service" for network in _services() if subnet in network.get("subnets", []))
-
-
-def _users_of_group(group: str) -> Iterator[str]:
-    ec2 = _ec2()
-    lbs = emulator.module("services.alb")._lbs
-    yield from (arn for arn, lb in lbs.items() if group in lb["SecurityGroups"])
-    yield from (name for name, end in ec2._vpc_endpoints.items() if group in end.get("SecurityGroupIds", []))
-    yield from ("an ECS service" for network in _services() if group in network.get("securityGroups", []))
-    for name, other in ec2._security_groups.items():
-        rules = [*other["IpPermissions"], *other["IpPermissionsEgress"]]
-        pairs = [pair.get("GroupId") for rule in rules for pair in rule.get("UserIdGroupPairs", [])]
-        if name != group and group in pairs:
-            yield f"the rules of {name}"
-
-
 def _described(handler: Callable[..., Made], properties_at: int) -> Any:
     def made(*arguments: Any) -> Made:
         check_descriptions(arguments[properties_at])
         return handler(*arguments)
 
     return made
-
-
-def _unless_used(delete: Any, users: Callable[[str], Iterator[str]]) -> Any:
-    def deleting(physical_id: str, properties: Properties) -> None:
-        found = sorted(set(users(physical_id)))
-        if found:
-            raise ValueError(
-                f"resource {physical_id} has a dependent object (Service: Ec2, Status Code: 400, Error Code: "
-                f"DependencyViolation): {', '.join(found)}"
-            )
-        delete(physical_id, properties)
-
-    return deleting
 
 
 # --- routes ---
@@ -269,8 +228,8 @@ def install() -> None:
         vpc[name] = _with_vpc_attributes(vpc[name])
         subnet[name] = _subnet(subnet[name], name == "create")
         group[name] = _described(group[name], 1 if name == "create" else 2)
-    subnet["delete"] = _unless_used(subnet["delete"], _users_of_subnet)
-    group["delete"] = _unless_used(group["delete"], _users_of_group)
+    subnet["delete"] = unless_used(subnet["delete"], of_subnet)
+    group["delete"] = unless_used(group["delete"], of_group)
     attachment = types["AWS::EC2::VPCGatewayAttachment"]
     for name in ("create", "update"):
         attachment[name] = _attachment(attachment[name])
