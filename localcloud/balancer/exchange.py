@@ -7,12 +7,12 @@ import time
 
 from localcloud.balancer.answers import answer
 from localcloud.balancer.body import Body, BodyError
+from localcloud.balancer.heads import answer_headers, request_head
 from localcloud.balancer.http import (
     HEAD_LIMIT,
     PIECE,
     BadMessageError,
     Head,
-    Headers,
     read_body,
     read_head,
     render,
@@ -20,7 +20,6 @@ from localcloud.balancer.http import (
 from localcloud.balancer.pool import Connection
 from localcloud.balancer.targets import Group, Target
 from localcloud.balancer.tls import TARGET_CONTEXT
-from localcloud.balancer.tracing import traced
 from localcloud.balancer.tunnel import tunnel
 from localcloud.balancer.turn import Turn
 from localcloud.metrics import counters
@@ -121,50 +120,15 @@ class Exchange:
             secure = TARGET_CONTEXT if target.secure else None
             return await asyncio.open_connection(target.id, target.port, limit=HEAD_LIMIT, ssl=secure)
 
-    def _request_head(self) -> bytes:
-        settings = self.settings
-        headers = []
-        forwarded, trace = [], b""
-        for name, value in self.head.end_to_end():
-            lower = name.lower()
-            if lower == b"x-forwarded-for":
-                forwarded.append(value)
-            elif lower == b"x-amzn-trace-id":
-                trace = value
-            elif (
-                lower in (b"x-forwarded-proto", b"x-forwarded-port", b"content-length")
-                or (lower == b"expect" and self.body.invited)
-                or (settings.drop_invalid_headers and not name.replace(b"-", b"").isalnum())
-            ):
-                continue
-            else:
-                headers.append((name, value))
-        peer = self.writer.get_extra_info("peername")
-        forwarded.append(str(peer[0] if peer else "127.0.0.1").encode())
-        trace = traced(trace)
-        self.turn.trace = trace.decode("latin-1")
-        headers += [
-            (b"X-Forwarded-For", b", ".join(forwarded)),
-            (b"X-Forwarded-Proto", settings.protocol.lower().encode()),
-            (b"X-Forwarded-Port", b"%d" % settings.port),
-            (b"X-Amzn-Trace-Id", trace),
-        ]
-        if self.body.length == -1:
-            headers.append((b"Transfer-Encoding", b"chunked"))
-        elif self.head.get(b"content-length") is not None:
-            headers.append((b"Content-Length", b"%d" % self.body.length))
-        if self.upgrade:
-            headers += [(b"Connection", b"upgrade"), (b"Upgrade", self.head.get(b"upgrade") or b"")]
-        else:
-            headers.append((b"Connection", b"keep-alive"))
-        return render(b"%b %b HTTP/1.1" % self.head.first[:2], headers)
-
     async def _exchange(self, target: Target, connection: Connection) -> bool:
         reader, writer = connection
         self.turn.forwarded = time.perf_counter()
-        writer.write(
-            self._request_head() + (self._framed(self.body.seen, last=True) if self.uploaded else b"")
+        peer = self.writer.get_extra_info("peername")
+        first, trace = request_head(
+            self.head, self.body, self.settings, str(peer[0] if peer else "127.0.0.1"), self.upgrade
         )
+        self.turn.trace = trace.decode("latin-1")
+        writer.write(first + (self._framed(self.body.seen, last=True) if self.uploaded else b""))
         upload: asyncio.Task[None] | None = None
         if not self.uploaded:
             upload = asyncio.get_running_loop().create_task(self._upload(writer))
@@ -257,7 +221,7 @@ class Exchange:
         chunked = not empty and (length is None or length == -1)
         if chunked and self.head.first[2] == b"HTTP/1.0":
             chunked, self.keep = False, False
-        headers = self._answer_headers(head)
+        headers = answer_headers(head, self.settings)
         if chunked or (self.is_head and length == -1):
             headers.append((b"Transfer-Encoding", b"chunked"))
         self.keep = self.keep and self.uploaded
@@ -297,18 +261,9 @@ class Exchange:
         else:
             self.turn.answer(int(status), from_target=True)
 
-    def _answer_headers(self, head: Head) -> Headers:
-        """The target's fields, with what the listener's attributes put in their place or take away."""
-        settings = self.settings
-        gone = {name.lower() for name in settings.added_headers}
-        if not settings.server_header:
-            gone.add(b"server")
-        kept = [(name, value) for name, value in head.end_to_end() if name.lower() not in gone]
-        return [*kept, *settings.added_headers.items()]
-
     def _upgraded(self, head: Head) -> None:
         headers = [
-            *self._answer_headers(head),
+            *answer_headers(head, self.settings),
             (b"Connection", b"upgrade"),
             (b"Upgrade", head.get(b"upgrade") or b""),
         ]
