@@ -69,10 +69,10 @@ def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
-                requests.get(f"{url}/_ministack/health", timeout=2)
+                requests.get(f"{url}/_ministack/health", timeout=30)
                 break
             except requests.ConnectionError:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -82,7 +82,7 @@ def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

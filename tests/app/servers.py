@@ -63,7 +63,7 @@ class Server:
     @cached_property
     def certificate(self) -> str:
         """What it presents, as PEM."""
-        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=10)
+        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=30)
 
     @property
     def verify(self) -> str | bool:
@@ -83,7 +83,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         """A connection, over TLS if the server speaks it."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         if self.client_context is None:
             return connection
         return self.client_context.wrap_socket(connection, server_hostname="127.0.0.1")
@@ -94,7 +94,7 @@ class Server:
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def new_token(self, expires_at: int | None = None) -> tuple[str, TokenRecord]:
         """A token in this server's store (SQLite)."""
@@ -109,7 +109,7 @@ class Server:
             f"{self.url}/echo",
             json={"str": text},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=30,
             verify=self.verify,
         )
 
@@ -140,10 +140,10 @@ def start(folder: Path, *, wait_for: str = "/readyz", **environment: str) -> Ser
             [sys.executable, "-m", "app", "serve"], env=variables, cwd=ROOT, stdout=stdout, stderr=stderr
         )
     server = Server(process, variables, folder, port)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if requests.get(server.url + wait_for, timeout=2, verify=server.verify).status_code == 200:
+            if requests.get(server.url + wait_for, timeout=30, verify=server.verify).status_code == 200:
                 return server
         except (requests.ConnectionError, ConnectionError):
             pass
@@ -160,7 +160,7 @@ def stop(server: Server) -> None:
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGINT)
         try:
-            server.process.wait(10)
+            server.process.wait(60)
         except subprocess.TimeoutExpired:
             server.process.kill()
             server.process.wait()

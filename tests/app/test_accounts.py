@@ -65,7 +65,7 @@ def test_the_life_of_an_accounts_token(open_server: Server) -> None:
     assert api_token not in listed.text
     (shown,) = listed.json()["tokens"]
     assert (shown["id"], shown["name"], shown["revoked_at"]) == (made.json()["id"], "CI", None)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while shown["last_used_on"] is None:  # noted behind the request's back
         assert time.monotonic() < deadline
         (shown,) = call(open_server, "GET", "/tokens", token=session).json()["tokens"]
@@ -150,27 +150,27 @@ def test_a_session_is_no_api_token_and_the_other_way_round(open_server: Server) 
 
 
 def test_sessions_idle_out_refresh_and_end(start_server: StartServer) -> None:
-    server = start_server(**OPEN, ECHO_SESSION_IDLE_SECONDS="3", ECHO_SESSION_SECONDS="6")
+    server = start_server(**OPEN, ECHO_SESSION_IDLE_SECONDS="5", ECHO_SESSION_SECONDS="10")
     name = sign_up(server)
     idle, used = log_in(server, name), log_in(server, name)
     began = time.time()
-    while time.time() < began + 4.2:
+    while time.time() < began + 6.2:
         refreshed = call(server, "POST", "/sessions", token=used)
         assert refreshed.status_code == 200
         assert set(refreshed.json()) == {"id", "account", "expires_at", "ends_at"}
         time.sleep(0.3)
     assert call(server, "GET", "/tokens", token=idle).status_code == 401
-    while time.time() < began + 7:
+    while time.time() < began + 11:
         time.sleep(0.2)
         call(server, "POST", "/sessions", token=used)
     assert_problem(answer_of(call(server, "POST", "/sessions", token=used)), "unauthorized")
 
 
 def test_any_use_of_a_session_counts(start_server: StartServer) -> None:
-    server = start_server(**OPEN, ECHO_SESSION_IDLE_SECONDS="3")
+    server = start_server(**OPEN, ECHO_SESSION_IDLE_SECONDS="5")
     session = log_in(server, sign_up(server))
     for _ in range(8):
-        time.sleep(0.6)
+        time.sleep(0.9)
         assert call(server, "GET", "/tokens", token=session).status_code == 200
 
 

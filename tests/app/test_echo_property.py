@@ -85,7 +85,7 @@ def test_server_returns_every_string(
         headers["Authorization"] = f"Bearer {token}"
     half = len(body) // 2
     data = iter([body[:half], body[half:]]) if chunked else body
-    answer = client.post(f"{server.url}/echo", data=data, headers=headers, timeout=10)
+    answer = client.post(f"{server.url}/echo", data=data, headers=headers, timeout=30)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert json.loads(answer.content.decode("utf-8")) == expected
@@ -99,7 +99,7 @@ def test_the_largest_body_passes_and_one_byte_more_does_not(server: Server) -> N
         body = json.dumps({"str": text + "y" * extra}).encode()
         assert len(body) == BODY_LIMIT + extra
         for data in (body, iter([body[:500_000], body[500_000:]])):
-            answer = requests.post(f"{server.url}/echo", data=data, headers=headers, timeout=10)
+            answer = requests.post(f"{server.url}/echo", data=data, headers=headers, timeout=30)
             assert answer.status_code == status
             if status == 200:
                 assert answer.json() == {"str": text}

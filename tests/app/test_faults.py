@@ -16,7 +16,7 @@ def ask(server: Server, fault: str | None, token: str | None, path: str = "/whoa
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     if fault is not None:
         headers["X-Echo-Fault"] = fault
-    return requests.get(server.url + path, headers=headers, timeout=10)
+    return requests.get(server.url + path, headers=headers, timeout=30)
 
 
 def answer_of(response: requests.Response) -> Answer:
@@ -73,7 +73,7 @@ def test_a_crash_ends_one_worker_and_the_service_goes_on(start_server: StartServ
     token, _ = server.new_token()
     with pytest.raises(requests.ConnectionError):
         ask(server, "crash", token)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             if ask(server, None, token).status_code == 200:
@@ -91,7 +91,7 @@ def test_a_crash_of_the_task_ends_the_service(start_server: StartServer) -> None
     token, _ = server.new_token()
     with pytest.raises(requests.ConnectionError):
         ask(server, "crash=task", token)
-    assert server.process.wait(20) == 3
+    assert server.process.wait(60) == 3
 
 
 def test_without_the_setting_the_header_means_nothing(server: Server) -> None:
@@ -116,13 +116,13 @@ def test_requests_in_flight_are_bounded_and_the_rest_refused_at_once(start_serve
     token, _ = server.new_token()
     statuses: list[int] = []
     waiting = [
-        threading.Thread(target=lambda: statuses.append(ask(server, "delay=3", token).status_code))
+        threading.Thread(target=lambda: statuses.append(ask(server, "delay=8", token).status_code))
         for _ in range(2)
     ]
     for thread in waiting:
         thread.start()
-    deadline = time.monotonic() + 2.8
-    while "echo_in_flight 2.0\n" not in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text:
+    deadline = time.monotonic() + 7
+    while "echo_in_flight 2.0\n" not in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     refused = answer_of(ask(server, None, token, "/hello"))

@@ -18,7 +18,7 @@ WELCOME = {"Hello": "Welcome to the Echo Room."}
 
 def test_welcome(server: Server) -> None:
     for path in ("/", "/hello"):
-        answer = requests.get(server.url + path, timeout=5)
+        answer = requests.get(server.url + path, timeout=30)
         assert (answer.status_code, answer.json()) == (200, WELCOME)
         assert answer.text == '{"Hello": "Welcome to the Echo Room."}'
         assert answer.headers["Content-Type"] == "application/json"
@@ -27,24 +27,24 @@ def test_welcome(server: Server) -> None:
 
 def test_health(start_server: StartServer) -> None:
     server = start_server(ECHO_VERSION="1.2.3")
-    assert requests.get(f"{server.url}/healthz", timeout=5).json() == {"status": "ok", "version": "1.2.3"}
-    assert requests.get(f"{server.url}/readyz", timeout=5).json() == {"status": "ready"}
+    assert requests.get(f"{server.url}/healthz", timeout=30).json() == {"status": "ok", "version": "1.2.3"}
+    assert requests.get(f"{server.url}/readyz", timeout=30).json() == {"status": "ready"}
 
 
 def test_head_is_get_without_the_body(server: Server) -> None:
     for path in ("/", "/healthz"):
-        get, head = requests.get(server.url + path, timeout=5), requests.head(server.url + path, timeout=5)
+        get, head = requests.get(server.url + path, timeout=30), requests.head(server.url + path, timeout=30)
         assert head.status_code == 200
         assert head.content == b""
         assert head.headers["Content-Length"] == get.headers["Content-Length"] == str(len(get.content))
 
 
 def test_options_says_what_is_allowed(server: Server) -> None:
-    assert set(requests.options(f"{server.url}/echo", timeout=5).headers["Allow"].split(", ")) == {
+    assert set(requests.options(f"{server.url}/echo", timeout=30).headers["Allow"].split(", ")) == {
         "OPTIONS",
         "POST",
     }
-    allowed = requests.options(f"{server.url}/hello", timeout=5).headers["Allow"]
+    allowed = requests.options(f"{server.url}/hello", timeout=30).headers["Allow"]
     assert set(allowed.split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
@@ -57,7 +57,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
         for body in bodies
     ]
     requests_sent = b"".join(echoes) + b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(requests_sent + b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         received = b""
         while piece := connection.recv(65536):
@@ -70,7 +70,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 
 def test_expect_100_continue(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         header = b"GET /hello HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
         connection.sendall(header % 3)
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -81,7 +81,7 @@ def test_expect_100_continue(server: Server) -> None:
 
 
 def test_a_client_that_shut_down_its_side_gets_its_answer(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         assert read_answer(connection).status == 200
@@ -97,7 +97,7 @@ def test_the_access_log_has_every_request_and_no_credential(start_server: StartS
     body = json.dumps({"auth": token, "str": "x"}).encode()
     address = f"{server.url}/echo?token={token}"
     headers = {"Content-Type": "application/json", "X-Request-Id": "mine"}
-    assert requests.post(address, data=body, headers=headers, timeout=5).status_code == 200
+    assert requests.post(address, data=body, headers=headers, timeout=30).status_code == 200
     assert server.terminate() == 0
     output = server.output()
     assert token not in output

@@ -23,7 +23,7 @@ class HandMade:
     """A client whose bytes are under the test's control."""
 
     def __init__(self, server: Server, *, greet: bool = True) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = server.client_context
         assert context is not None
@@ -84,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def alive(server: Server) -> bool:
-    return requests.get(f"{server.url}/hello", verify=server.verify, timeout=5).status_code == 200
+    return requests.get(f"{server.url}/hello", verify=server.verify, timeout=30).status_code == 200
 
 
 def gone(connection: socket.socket) -> bool:
@@ -103,7 +103,7 @@ def read(client: HandMade) -> Answer:
 
 def test_silence_and_half_a_handshake_are_cut_off(server: Server) -> None:
     hello = HandMade(server, greet=False).hello()
-    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(60)]
+    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(60)]
     for connection in silent[:20]:
         connection.sendall(hello[:100])
     for connection in silent[20:40]:
@@ -122,14 +122,14 @@ def test_a_handshake_by_the_byte_is_cut_off(server: Server) -> None:
         for byte in client.hello():
             client.socket.sendall(bytes([byte]))
             time.sleep(0.05)
-            if time.monotonic() - started > 8:
+            if time.monotonic() - started > 20:
                 pytest.fail("the server still listens")
     assert gone(client.socket)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "CONNECT"])
 def test_plain_http_is_told_what_to_do(server: Server, method: str) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(f"{method} /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".encode())
         answer = read_answer(connection)
         assert_problem(answer, "bad-request")
@@ -150,7 +150,7 @@ def test_plain_http_is_told_what_to_do(server: Server, method: str) -> None:
     ids=["zeros", "ones", "ssh", "long record", "noise"],
 )
 def test_garbage_ends_a_connection(server: Server, garbage: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(garbage)
         assert gone(connection)
@@ -233,7 +233,7 @@ def test_an_idle_connection_gets_a_goodbye_and_is_closed_without_waiting_for_one
 def test_handshakes_count_as_connections(start_server: StartServer) -> None:
     server = start_server(ECHO_TLS="throwaway", ECHO_CONNECTIONS="10", ECHO_HEADER_SECONDS="5")
     hello = HandMade(server, greet=False).hello()  # it is connected, too
-    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(12)]
+    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(12)]
     for connection in silent[6:]:
         connection.sendall(hello)
     with server.connect() as connection:

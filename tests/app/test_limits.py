@@ -126,7 +126,7 @@ def test_what_is_known_of_sources_is_bounded() -> None:
 
 
 def ask(server: Server, method: str = "GET", path: str = "/hello", *lines: str) -> Answer:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", "Content-Length: 0", *lines])
         connection.sendall(head.encode() + b"\r\n\r\n")
         return read_answer(connection)

@@ -169,7 +169,7 @@ TABLE = [
 
 def send(server: Server, request: bytes, *, head: bool = False) -> tuple[Answer, bool]:
     """The response to raw bytes, and whether the server then closed the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(request)
         answer = read_answer(connection, head=head)
         connection.settimeout(0.05 if answer.headers.get("connection") != "close" else 5)
@@ -202,7 +202,7 @@ def arrange(server: Server, given: str, good: str) -> socket.socket | None:
     elif given == "limit reached":
         assert send(server, spend)[0].status == 200
     elif given == "full":
-        held = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        held = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         held.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_answer(held).status == 200
         return held
@@ -290,7 +290,7 @@ def test_the_table_covers_every_kind_of_problem() -> None:
 
 def test_too_many_connections(start_server: StartServer) -> None:
     server = start_server(ECHO_CONNECTIONS="3")
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(3)]
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(3)]
     for connection in held:  # each is accepted for certain
         connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_answer(connection).status == 200
@@ -300,7 +300,7 @@ def test_too_many_connections(start_server: StartServer) -> None:
     assert closed
     for connection in held:
         connection.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while send(server, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")[0].status != 200:
         assert time.monotonic() < deadline
 
@@ -320,7 +320,7 @@ def test_a_sane_request_id_comes_back_and_another_does_not(server: Server) -> No
 
 
 def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
-    slow = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(100)]
+    slow = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(100)]
     for number, connection in enumerate(slow):
         connection.sendall(
             b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\n{" if number % 2 else b"GET / HT"

@@ -59,7 +59,7 @@ def drive(server: Server) -> tuple[str, str]:
     for text in ("a", "b", "c", "☃"):
         assert server.echo(token, text).status_code == 200
     assert server.echo(tokens.make()).status_code == 401
-    assert requests.get(f"{server.url}/nothing", timeout=5).status_code == 404
+    assert requests.get(f"{server.url}/nothing", timeout=30).status_code == 404
     return token, record.id
 
 
@@ -71,10 +71,10 @@ def test_a_line_has_every_field(start_server: StartServer) -> None:
         f"{server.url}/echo?secret=1",
         json={"str": "x"},
         headers={"Authorization": f"Bearer {token}", "X-Amzn-Trace-Id": trace, "X-Request-Id": "mine"},
-        timeout=5,
+        timeout=30,
     )
     assert answer.status_code == 200
-    requests.get(f"{server.url}/no/{token}", headers={"X-Amzn-Trace-Id": f'"{token}'}, timeout=5)
+    requests.get(f"{server.url}/no/{token}", headers={"X-Amzn-Trace-Id": f'"{token}'}, timeout=30)
     assert server.terminate() == 0
     line, unknown = [
         line for line in lines_of(server) if line["event"] == "request" and line["path"] != "/readyz"
@@ -197,7 +197,7 @@ def test_a_wrong_echo_is_noticed_and_not_sent(caplog: pytest.LogCaptureFixture) 
 
 def scrape(port: int) -> dict[tuple[str, ...], float]:
     """All samples: name and label values to number."""
-    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5)
+    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {
@@ -217,7 +217,7 @@ def test_prometheus_text_adds_up_all_workers_and_survives_their_end(start_server
     def echoes() -> float:
         return scrape(port).get(("echo_requests_total", "/echo", "2xx"), 0)
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while echoes() != 40:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -231,9 +231,9 @@ def test_prometheus_text_adds_up_all_workers_and_survives_their_end(start_server
         requests.get(
             f"{server.url}/hello",
             headers={"Authorization": f"Bearer {token}", "X-Echo-Fault": "crash"},
-            timeout=5,
+            timeout=30,
         )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for _ in range(10):
         while True:
             try:
@@ -242,13 +242,13 @@ def test_prometheus_text_adds_up_all_workers_and_survives_their_end(start_server
             except requests.ConnectionError:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while echoes() != 50:
         assert time.monotonic() < deadline, f"{echoes()} echoes are counted"
         time.sleep(0.1)
-    assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404
-    assert requests.post(f"http://127.0.0.1:{port}/metrics", timeout=5).status_code == 405
-    assert requests.get(f"{server.url}/metrics", timeout=5).status_code == 404, "not on the public port"
+    assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).status_code == 404
+    assert requests.post(f"http://127.0.0.1:{port}/metrics", timeout=30).status_code == 405
+    assert requests.get(f"{server.url}/metrics", timeout=30).status_code == 404, "not on the public port"
     assert server.terminate() == 0
 
 
@@ -314,11 +314,11 @@ def test_a_stuck_pipe_does_not_stall_the_service(tmp_path: Path, stream: str) ->
         )  # fmt: skip
     os.close(writing)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         session = requests.Session()
         while True:
             try:
-                if session.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
+                if session.get(f"http://127.0.0.1:{port}/readyz", timeout=30).status_code == 200:
                     break
             except requests.ConnectionError:
                 pass
@@ -326,12 +326,12 @@ def test_a_stuck_pipe_does_not_stall_the_service(tmp_path: Path, stream: str) ->
             time.sleep(0.05)
         path = "x" * 4000
         for _ in range(400):  # far more than a pipe holds
-            assert session.get(f"http://127.0.0.1:{port}/{path}", timeout=5).status_code == 404
-        assert session.get(f"http://127.0.0.1:{port}/hello", timeout=5).status_code == 200
+            assert session.get(f"http://127.0.0.1:{port}/{path}", timeout=30).status_code == 404
+        assert session.get(f"http://127.0.0.1:{port}/hello", timeout=30).status_code == 200
         process.send_signal(signal.SIGTERM)
         if stream == "stderr":
             os.set_blocking(reading, False)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         os.close(reading)
         if process.poll() is None:

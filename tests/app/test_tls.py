@@ -72,7 +72,7 @@ def test_every_kind_of_route_answers(server: Server) -> None:
 
         def ask(method: str, path: str, **more: Any) -> requests.Response:
             # The session's own `verify` would give way to REQUESTS_CA_BUNDLE.
-            return session.request(method, server.url + path, verify=server.verify, timeout=10, **more)
+            return session.request(method, server.url + path, verify=server.verify, timeout=30, **more)
 
         assert ask("GET", "/hello").json() == {"Hello": "Welcome to the Echo Room."}
         seen = ask("PUT", "/anything", data="x", headers=good | {"X-Forwarded-Proto": "http"}).json()
@@ -92,7 +92,7 @@ def test_websockets(server: Server) -> None:
     with connect(url, ssl=server.client_context, additional_headers=headers) as client:
         for message in ("hello", b"\0\xff", "x" * 300_000):
             client.send(message)
-            assert client.recv(timeout=10) == message
+            assert client.recv(timeout=30) == message
 
 
 def test_the_largest_echo_and_pipelined_requests(server: Server) -> None:
@@ -133,7 +133,7 @@ def test_versions_and_protocol(server: Server) -> None:
 def test_all_workers_show_the_certificate_that_was_logged(server: Server) -> None:
     shown = set()
     for _ in range(20):
-        pem = ssl.get_server_certificate(("127.0.0.1", server.port), timeout=10)
+        pem = ssl.get_server_certificate(("127.0.0.1", server.port), timeout=30)
         shown.add(hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest())
     logged = re.findall(r"the certificate's SHA-256 is ([0-9A-F:]{95})\n", server.output())
     assert [value.replace(":", "").lower() for value in logged] == list(shown)
@@ -222,7 +222,7 @@ def test_files(start_server: StartServer, tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path / "pair")
     server = start_server(ECHO_TLS="files", ECHO_TLS_CERTIFICATE=str(certificate), ECHO_TLS_KEY=str(key))
     assert server.certificate.split() == certificate.read_text().split()
-    assert requests.get(f"{server.url}/hello", verify=str(certificate), timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/hello", verify=str(certificate), timeout=30).status_code == 200
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
     assert digest.upper() in server.output().replace(":", "")
 

@@ -31,7 +31,7 @@ class Store:
 
     def find(self, digest: str) -> TokenRecord | None:
         self.finds.append(digest)
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if self.down:
             raise StoreUnavailable("down")
         return self.records.get(digest)

@@ -27,7 +27,7 @@ def test_a_server_that_leaves(visit: Callable[..., Visit], start_server: Callabl
     console.say("by the way", "http")
     console.expect_back("by the way")
     server.process.send_signal(signal.SIGINT)
-    server.process.wait(30)
+    server.process.wait(60)
     expect(page.locator("#health")).to_have_attribute("data-state", "away")
     console.say("after")
     expect(page.locator("#say-error")).to_have_text(

@@ -69,7 +69,7 @@ def running(image: str, *options: str) -> Iterator[str]:
     """A hardened container of the image that serves; removed in the end."""
     started = docker("run", "--detach", *HARDENED, *options, image).stdout.strip()
     try:
-        for _ in range(100):
+        for _ in range(600):
             if docker("exec", started, "python3", "-m", "app", "healthcheck", check=False).returncode == 0:
                 break
             time.sleep(0.1)

@@ -63,7 +63,7 @@ def wait_until_it_serves(port: int) -> str:
     """The certificate it presents."""
     for _ in range(200):
         try:
-            return ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
+            return ssl.get_server_certificate(("127.0.0.1", port), timeout=30)
         except OSError:
             time.sleep(0.1)
     pytest.fail("nothing answered TLS")
@@ -76,7 +76,7 @@ def test_it_echoes_over_tls_and_keeps_its_tokens(compose: Compose, port: int, tm
     made = compose("exec", "-T", "echo", "python3", "-m", "app", "token", "create", "--name", "t", "--json")
     headers = {"Authorization": f"Bearer {json.loads(made)['token']}"}
     url, body = f"https://127.0.0.1:{port}/echo", {"str": "Is anybody there?"}
-    answer = requests.post(url, json=body, headers=headers, verify=str(certificate), timeout=10)
+    answer = requests.post(url, json=body, headers=headers, verify=str(certificate), timeout=30)
     assert (answer.status_code, answer.json()) == (200, body)
     compose("exec", "-T", "echo", "python3", "-m", "app", "healthcheck")
 
@@ -85,4 +85,4 @@ def test_it_echoes_over_tls_and_keeps_its_tokens(compose: Compose, port: int, tm
     renewed = wait_until_it_serves(port)
     assert renewed != certificate.read_text(), "made at each start, kept nowhere"
     certificate.write_text(renewed)
-    assert requests.post(url, json=body, headers=headers, verify=str(certificate), timeout=10).json() == body
+    assert requests.post(url, json=body, headers=headers, verify=str(certificate), timeout=30).json() == body

@@ -57,7 +57,7 @@ def shape(value: Any) -> Any:
 
 def answer(url: str, method: str, path: str, token: str | None, body: Any) -> tuple[int, dict[str, str], Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    found = requests.request(method, url + path, headers=headers, json=body, timeout=10)
+    found = requests.request(method, url + path, headers=headers, json=body, timeout=30)
     kept = {name.lower(): text for name, text in found.headers.items() if name.lower() not in CHANGING}
     if "json" in kept.get("content-type", "") and method != "head":
         return found.status_code, kept, shape(found.json())
@@ -65,7 +65,7 @@ def answer(url: str, method: str, path: str, token: str | None, body: Any) -> tu
 
 
 def test_every_route_answers_as_in_the_process(image: str, process: Server) -> None:
-    document = requests.get(f"{process.url}/openapi.json", timeout=10).json()
+    document = requests.get(f"{process.url}/openapi.json", timeout=30).json()
     ours, _ = process.new_token()
     asked = 0
     with container(image) as (_, url, theirs):
@@ -80,7 +80,7 @@ def test_every_route_answers_as_in_the_process(image: str, process: Server) -> N
                         there = answer(url, method, where, theirs_or_none, body)
                         assert here == there, f"{method} {where}"
                         asked += 1
-        whole = requests.get(f"{url}/openapi.json", timeout=10).json()
+        whole = requests.get(f"{url}/openapi.json", timeout=30).json()
     assert whole == document
     assert asked > 60
 

@@ -198,5 +198,5 @@ def test_the_last_verdict_is_shown_again_and_the_service_went_on(place: Checkout
     assert kept["cause"] in place.succeed("make last-update-failure ENV=local")
     assert json.loads(place.succeed("make -s last-update-failure ENV=local JSON=1")) == kept
     assert "Nothing to change" in place.succeed("make change ENV=local NAME=again")
-    with urllib.request.urlopen(f"http://127.0.0.1:{place.http_port}/readyz", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.http_port}/readyz", timeout=30) as answer:
         assert answer.status == 200

@@ -33,7 +33,7 @@ def story(runtime: str) -> Story:
 
 
 def get(url: str) -> dict[str, str]:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=30) as response:
         return json.load(response)
 
 

@@ -155,10 +155,10 @@ class Cloud:
         return answer.headers["Docker-Content-Digest"]
 
     def push_blob(self, repository: str, blob: bytes) -> None:
-        begun = requests.post(f"{self.url}/v2/{repository}/blobs/uploads/", timeout=10)
+        begun = requests.post(f"{self.url}/v2/{repository}/blobs/uploads/", timeout=30)
         begun.raise_for_status()
         location = self.url + begun.headers["Location"]
-        requests.put(location, params={"digest": _digest(blob)}, data=blob, timeout=10).raise_for_status()
+        requests.put(location, params={"digest": _digest(blob)}, data=blob, timeout=30).raise_for_status()
 
     def push_manifest(self, repository: str, tag: str, manifest: dict[str, Any]) -> requests.Response:
         kind = "application/vnd.oci.image.manifest.v1+json"
@@ -167,7 +167,7 @@ class Cloud:
             f"{self.url}/v2/{repository}/manifests/{tag}",
             json=body,
             headers={"Content-Type": kind},
-            timeout=10,
+            timeout=30,
         )
 
 

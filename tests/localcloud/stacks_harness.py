@@ -72,11 +72,11 @@ class Environment:
         """Ask the service; a domain's HTTPS is verified with the local cloud's authority."""
         scheme, _, rest = url.partition("://")
         host, _, port = rest.partition("/")[0].partition(":")
-        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
         if scheme == "https":
             authority = json.loads(self.cloud.run("status", "--json").stdout)["authority"]
             context = ssl.create_default_context(cafile=authority)
-            plain = socket.create_connection(("127.0.0.1", int(port)), timeout=10)
+            plain = socket.create_connection(("127.0.0.1", int(port)), timeout=30)
             connection.sock = context.wrap_socket(plain, server_hostname=host)
         connection.request("GET", "/", headers={"Host": f"{host}:{port}"})
         answer = connection.getresponse()

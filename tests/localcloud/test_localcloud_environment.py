@@ -19,7 +19,7 @@ def test_the_stacks_are_created_changed_rolled_back_and_deleted(shared_cloud: An
     repository = here.outputs["RepositoryName"]
     here.put("service", Image=here.image("one"), MinTasks="2")
     url = here.outputs["Url"]
-    assert requests.get(url, timeout=5).text == "one"
+    assert requests.get(url, timeout=30).text == "one"
 
     # Scaling's lower bound raised the desired count that the template leaves out.
     ecs = shared_cloud.client("ecs")
@@ -57,7 +57,7 @@ def test_the_stacks_are_created_changed_rolled_back_and_deleted(shared_cloud: An
         != paths["/Properties/ContainerDefinitions/0/Image"]["AfterValue"]
     )
     assert shared_cloud.execute(changed)["StackStatus"] == "UPDATE_COMPLETE"
-    assert requests.get(url, timeout=5).text == "two"
+    assert requests.get(url, timeout=30).text == "two"
 
     # A task that never runs: the circuit breaker's reason fails the stack, which goes back.
     broken = shared_cloud.execute(here.change_set("service", Image=here.image("three", BREAK="yes")))
@@ -65,13 +65,13 @@ def test_the_stacks_are_created_changed_rolled_back_and_deleted(shared_cloud: An
     failures = shared_cloud.failures(broken["StackName"])
     assert failures[0][:2] == ("Service", "UPDATE_FAILED")
     assert "ECS Deployment Circuit Breaker was triggered" in failures[0][2]
-    assert requests.get(url, timeout=5).text == "two"
+    assert requests.get(url, timeout=30).text == "two"
 
     assert shared_cloud.delete("whole-service")["StackStatus"] == "DELETE_COMPLETE"
     assert ecs.list_tasks(cluster=cluster)["taskArns"] == [] if ecs.list_clusters()["clusterArns"] else True
     assert scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=30)
     # A repository with images in it does not go, as on AWS; an emptied one does.
     assert shared_cloud.delete("whole-registry")["StackStatus"] == "DELETE_FAILED"
     ecr = shared_cloud.client("ecr")

@@ -15,7 +15,7 @@ IDENTITY = "/_localcloud"
 def test_it_answers_under_its_own_names(shared_cloud: Any) -> None:
     for host in ("127.0.0.1", "localhost"):
         answer = requests.get(
-            shared_cloud.url + IDENTITY, headers={"Host": f"{host}:{shared_cloud.port}"}, timeout=5
+            shared_cloud.url + IDENTITY, headers={"Host": f"{host}:{shared_cloud.port}"}, timeout=30
         )
         assert answer.json()["state_dir"] == str(shared_cloud.state_dir)
 
@@ -23,7 +23,7 @@ def test_it_answers_under_its_own_names(shared_cloud: Any) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8080"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_requests_of_web_pages_are_refused(shared_cloud: Any, origin: str, method: str) -> None:
-    answer = requests.request(method, shared_cloud.url + "/", headers={"Origin": origin}, timeout=5)
+    answer = requests.request(method, shared_cloud.url + "/", headers={"Origin": origin}, timeout=30)
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in answer.headers
 
@@ -33,7 +33,7 @@ def test_requests_of_web_pages_are_refused(shared_cloud: Any, origin: str, metho
 )
 def test_unknown_hosts_are_refused(shared_cloud: Any, host: str) -> None:
     headers = {"Host": host.format(port=shared_cloud.port)}
-    answer = requests.get(shared_cloud.url + IDENTITY, headers=headers, timeout=5)
+    answer = requests.get(shared_cloud.url + IDENTITY, headers=headers, timeout=30)
     assert answer.status_code == 403
 
 

@@ -77,13 +77,13 @@ def test_what_refers_to_an_image_needs_no_tag_and_is_listed(shared_cloud: Any) -
         f"{shared_cloud.url}/v2/{name}/manifests/{digest}",
         data=body,
         headers={"Content-Type": kind},
-        timeout=10,
+        timeout=30,
     )
     assert sent.status_code == 201
     assert sent.headers["OCI-Subject"] == image
 
     def referrers(of: str, **query: str) -> requests.Response:
-        return requests.get(f"{shared_cloud.url}/v2/{name}/referrers/{of}", params=query, timeout=10)
+        return requests.get(f"{shared_cloud.url}/v2/{name}/referrers/{of}", params=query, timeout=30)
 
     listed = referrers(image)
     assert listed.headers["Content-Type"] == "application/vnd.oci.image.index.v1+json"
@@ -101,7 +101,7 @@ def test_what_refers_to_an_image_needs_no_tag_and_is_listed(shared_cloud: Any) -
     assert filtered.json() == listed.json()
     assert referrers(image, artifactType="application/other").json()["manifests"] == []
     assert referrers(other).json()["manifests"] == []
-    unknown = requests.get(f"{shared_cloud.url}/v2/nowhere/referrers/{image}", timeout=10)
+    unknown = requests.get(f"{shared_cloud.url}/v2/nowhere/referrers/{image}", timeout=30)
     assert unknown.status_code == 404
 
 
@@ -111,11 +111,11 @@ def test_images_survive_kill_9_and_go_with_their_repository(own_cloud: Any) -> N
     digest = own_cloud.push(name, "one")
     os.kill(own_cloud.pid(), signal.SIGKILL)
     own_cloud.run("up")
-    manifest = requests.get(f"{own_cloud.url}/v2/{name}/manifests/one", timeout=5)
+    manifest = requests.get(f"{own_cloud.url}/v2/{name}/manifests/one", timeout=30)
     assert manifest.headers["Docker-Content-Digest"] == digest
     layer = manifest.json()["layers"][0]
-    blob = requests.get(f"{own_cloud.url}/v2/{name}/blobs/{layer['digest']}", timeout=5)
+    blob = requests.get(f"{own_cloud.url}/v2/{name}/blobs/{layer['digest']}", timeout=30)
     assert len(blob.content) == layer["size"]
     own_cloud.client("ecr").delete_repository(repositoryName=name, force=True)
     repository(own_cloud, "kept")
-    assert requests.get(f"{own_cloud.url}/v2/{name}/blobs/{layer['digest']}", timeout=5).status_code == 404
+    assert requests.get(f"{own_cloud.url}/v2/{name}/blobs/{layer['digest']}", timeout=30).status_code == 404

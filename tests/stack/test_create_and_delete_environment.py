@@ -149,7 +149,7 @@ def test_ctrl_c_says_what_goes_on_and_exits_130(project, monkeypatch):
     done = project.do("create", "--runtime", "process")
     assert done.exit_code == 130
     assert f"Creating {project.stack('registry')} goes on" in done.stderr
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while project.statuses() != {"registry": "CREATE_COMPLETE"}:
         assert time.monotonic() < deadline, project.statuses()
         time.sleep(0.1)

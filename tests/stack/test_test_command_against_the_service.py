@@ -35,7 +35,7 @@ def with_service(created, tmp_path: Path, unused_port: int) -> Iterator[str]:
     try:
         deadline = time.monotonic() + 60
         while True:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             try:
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:

@@ -52,7 +52,7 @@ def confirmed(cloud: Any, server: Any, until: Callable[..., None]) -> None:
     """Do what an endpoint does when it is asked to confirm."""
     until(lambda: server.got)
     document = json.loads(server.got.pop(0)[1])
-    requests.get(document["SubscribeURL"], timeout=10).raise_for_status()
+    requests.get(document["SubscribeURL"], timeout=30).raise_for_status()
 
 
 def mail(cloud: Any, path: str) -> Any:
@@ -108,7 +108,7 @@ def test_an_endpoint_confirms_and_then_gets_signed_messages(
     assert (document["Message"], document["Subject"]) == ("m", "s")
     assert document["MessageAttributes"] == {"kind": {"Type": "String", "Value": "test"}}
     until(lambda: [d["result"] for d in deliveries(shared_cloud, arn)] == ["not delivered", "delivered"])
-    requests.get(document["UnsubscribeURL"], timeout=10).raise_for_status()
+    requests.get(document["UnsubscribeURL"], timeout=30).raise_for_status()
     assert sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] == []
 
 
@@ -116,7 +116,7 @@ def verify(document: dict[str, Any]) -> None:
     """As AWS describes it: the named members, sorted, signed with the key of the certificate at the URL."""
     names = ("Message", "MessageId", "SubscribeURL", "Subject", "Timestamp", "Token", "TopicArn", "Type")
     text = "".join(f"{name}\n{document[name]}\n" for name in names if name in document)
-    pem = requests.get(document["SigningCertURL"], timeout=10).content
+    pem = requests.get(document["SigningCertURL"], timeout=30).content
     key = x509.load_pem_x509_certificate(pem).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     key.verify(base64.b64decode(document["Signature"]), text.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303

@@ -122,7 +122,7 @@ class Caller:
         self.context = ssl.create_default_context(cafile=authority)
 
     def connect(self, name: str = DOMAIN) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         return self.context.wrap_socket(plain, server_hostname=name)
 
     def get(self, path: str, name: str = DOMAIN) -> tuple[int, dict[str, str], bytes]:

@@ -51,7 +51,7 @@ def balancer(port: int, acl: str, bucket: str) -> dict[str, Any]:
 
 
 def ask(port: int, target: str = "/", body: bytes | None = None, method: str = "POST", **fields: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"User-Agent": 'say "hi"', "Authorization": SECRET, **fields}
     connection.request(method, target, body, headers)
     answer = connection.getresponse()

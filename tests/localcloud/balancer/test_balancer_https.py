@@ -291,11 +291,11 @@ def test_who_does_not_speak_tls_is_let_go_without_noise(deployed: Any, shared_cl
     _, caller, _ = deployed()
     log = shared_cloud.state_dir / "localcloud.log"
     before = log.stat().st_size
-    with socket.create_connection(("127.0.0.1", caller.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", caller.port), timeout=30) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert not plain.recv(1000).startswith(b"HTTP/")
     distrusting = ssl.create_default_context()
-    plain = socket.create_connection(("127.0.0.1", caller.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", caller.port), timeout=30)
     with plain, pytest.raises(ssl.SSLCertVerificationError):
         distrusting.wrap_socket(plain, server_hostname=DOMAIN)
     assert caller.get("/")[0] == 503

@@ -47,7 +47,7 @@ def rule(account: Account, listener: str, priority: int, path: str, *actions: di
 
 
 def ask(port: int, path: str) -> tuple[int, bytes, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", path)
     answer = connection.getresponse()
     found = answer.status, answer.read(), dict(answer.headers)

@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path.startswith("/metadata"):
             import urllib.request
             url = os.environ["ECS_CONTAINER_METADATA_URI_V4"] + (self.path[len("/metadata"):] or "/task")
-            self.reply(200, urllib.request.urlopen(url, timeout=10).read())
+            self.reply(200, urllib.request.urlopen(url, timeout=30).read())
         elif self.path == "/crash":
             os._exit(9)
         else:
@@ -77,7 +77,7 @@ def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true value of `condition`; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -266,7 +266,7 @@ class LocalCloud:
         ]
         return found
 
-    def stable(self, count: int = 2, seconds: float = 40) -> dict[str, Any]:
+    def stable(self, count: int = 2, seconds: float = 90) -> dict[str, Any]:
         def check() -> Any:
             found = self.described()
             done = len(found["deployments"]) == 1 and found["deployments"][0]["rolloutState"] == "COMPLETED"

@@ -91,7 +91,7 @@ def test_of_an_index_the_image_for_the_task_is_taken(cloud: LocalCloud) -> None:
         index = {"schemaVersion": 2, "mediaType": f"{kind}index.v1+json", "manifests": [content]}
         url = f"{cloud.url}/v2/many/manifests/index-{architecture}"
         requests.put(
-            url, json.dumps(index), headers={"Content-Type": f"{kind}index.v1+json"}, timeout=10
+            url, json.dumps(index), headers={"Content-Type": f"{kind}index.v1+json"}, timeout=30
         ).raise_for_status()
         return f"127.0.0.1:{cloud.port}/many:index-{architecture}"
 

@@ -60,4 +60,4 @@ def test_nobody_else_learns_about_it(cloud: LocalCloud) -> None:
     until(lambda: described()["lastStatus"] == "RUNNING")
     for path in ("/v4/", "/v4/0123456789abcdef", "/v4/0123456789abcdef/task"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{cloud.url}{path}", timeout=10)
+            urllib.request.urlopen(f"{cloud.url}{path}", timeout=30)
