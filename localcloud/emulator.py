@@ -109,10 +109,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_v2_get_blob", "_v2_put_manifest", "handle_registry_request",
     ),
     "services.ecs": (
-        "_ACTION_MAP", "_awslogs_config", "_clusters", "_create_service", "_delete_cluster",
-        "_delete_service", "_describe_services", "_describe_tasks", "_ensure_awslogs_stream",
-        "error_response_json", "_get_docker", "_iso", "json_response", "_launch_choice",
-        "_list_services", "_list_tasks", "_make_deployment", "_maybe_mark_stopped",
+        "_ACTION_MAP", "_awslogs_config", "_cluster_view", "_clusters", "_create_service", "_delete_cluster",
+        "_delete_service", "_describe_clusters", "_describe_services", "_describe_tasks",
+        "_ensure_awslogs_stream", "error_response_json", "_get_docker", "_iso", "json_response",
+        "_launch_choice", "_list_services", "_list_tasks", "_make_deployment", "_maybe_mark_stopped",
         "_put_cluster_capacity_providers", "_reconcile_service_tasks", "_recount_cluster",
         "_refresh_service_state", "_register_task_definition", "_resolve_cluster_name",
         "_resolve_container_secrets", "_resolve_service_ref", "_resolve_task", "_resolve_td_key",
@@ -148,9 +148,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_update_ip_set", "_waf_err", "web_acl_record", "_web_acls",
     ),
     "services.alb": (
-        "_ACTION_MAP", "_action_xml", "_attrs_xml", "_empty", "_error", "_lb_attrs", "_lbs",
-        "_listener_attrs", "_listener_xml", "_listeners", "_p", "_parse_actions", "_parse_targets_param",
-        "_rules", "_tags", "_targets", "_tg_attrs", "_tg_xml", "_tgs", "_xml",
+        "_ACTION_MAP", "_action_xml", "_attrs_xml", "_empty", "_error", "_lb_attrs", "_lb_xml", "_lbs",
+        "_listener_attrs", "_listener_xml", "_listeners", "_p", "_parse_actions", "_parse_member_list",
+        "_parse_targets_param", "_rules", "_tags", "_targets", "_tg_attrs", "_tg_xml", "_tgs", "_xml",
     ),
     "services.cloudwatch_logs": (
         "_create_log_stream", "_deliveries", "_delivery_destinations", "_delivery_sources", "_destinations",

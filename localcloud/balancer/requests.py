@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer import checks, records
+from localcloud.balancer import checks, records, usage
 from localcloud.balancer.attributes import DEFAULTS
 from localcloud.balancer.checks import ElbError, Record
 
@@ -33,6 +33,13 @@ _NAMED = {
 }  # fmt: skip
 
 
+#: Actions after which other balancers may forward to a target group.
+_FORWARDING = (
+    "CreateListener", "ModifyListener", "DeleteListener", "CreateRule", "ModifyRule", "DeleteRule",
+    "DeleteLoadBalancer",
+)  # fmt: skip
+
+
 def install(alb: Any) -> None:
     """Check before MiniStack's `alb` does what is asked."""
     actions: dict[str, Handler] = alb._ACTION_MAP
@@ -45,9 +52,12 @@ def install(alb: Any) -> None:
         describe, modify = f"Describe{name}Attributes", f"Modify{name}Attributes"
         actions[modify] = _all_attributes(kind, modify, _after(_attributes_of(kind), actions[modify]))
         actions[describe] = _all_attributes(kind, describe, actions[describe])
+    actions["CreateLoadBalancer"] = _balancer_once(actions["CreateLoadBalancer"])
     actions["CreateTargetGroup"] = _group_once(actions["CreateTargetGroup"])
     actions["CreateListener"] = _listener_once(actions["CreateListener"])
     actions["DeleteLoadBalancer"] = _with_listeners(actions["DeleteLoadBalancer"], delete_listener)
+    for action in _FORWARDING:
+        actions[action] = _noted(actions[action])
 
 
 def _after(check: Callable[[Params], None], handler: Handler) -> Handler:
@@ -57,6 +67,15 @@ def _after(check: Callable[[Params], None], handler: Handler) -> Handler:
         except ElbError as exc:
             return records.alb()._error(exc.code, str(exc))
         return handler(params)
+
+    return handle
+
+
+def _noted(handler: Handler) -> Handler:
+    def handle(params: Params) -> Any:
+        answer = handler(params)
+        usage.note()
+        return answer
 
     return handle
 
@@ -145,6 +164,31 @@ def _listener_once(create: Handler) -> Handler:
                 "DuplicateListener", f"A listener already exists on port {port} of '{balancer}'"
             )
         return create(params)
+
+    return handle
+
+
+def _balancer_once(create: Handler) -> Handler:
+    """The same request again gets the same load balancer."""
+
+    def handle(params: Params) -> Any:
+        alb = records.alb()
+        name = _one(params, "Name")
+        record = next((lb for lb in alb._lbs.values() if lb["LoadBalancerName"] == name), None)
+        if record is None:
+            return create(params)
+        asked = {
+            "Scheme": _one(params, "Scheme") or "internet-facing",
+            "Type": _one(params, "Type") or "application",
+            "IpAddressType": _one(params, "IpAddressType") or "ipv4",
+        }
+        listed = all(
+            set(record[key]) == set(alb._parse_member_list(params, key))
+            for key in ("Subnets", "SecurityGroups")
+        )
+        if not listed or any(record[key] != value for key, value in asked.items()):
+            return create(params)
+        return alb._xml(200, "CreateLoadBalancer", f"<LoadBalancers>{alb._lb_xml(record)}</LoadBalancers>")
 
     return handle
 

@@ -19,6 +19,7 @@ _services: list[ServiceListener] = []
 #: What service actions and deployments are called, and how serious each is.
 KINDS = {
     "SERVICE_STEADY_STATE": "INFO",
+    "SERVICE_DESIRED_COUNT_UPDATED": "INFO",
     "TASKS_STOPPED": "INFO",
     "SERVICE_TASK_START_IMPAIRED": "WARN",
     "SERVICE_TASK_CONFIGURATION_FAILURE": "ERROR",

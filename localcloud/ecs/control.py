@@ -17,6 +17,7 @@ from localcloud.ecs import (
     checks,
     deployments,
     engine,
+    gone,
     history,
     metadata,
     processes,
@@ -138,6 +139,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     replace_actions(_current)
     metadata.install(_current.tasks.records, docker_client)
     history.install()
+    gone.install()
     checks.install()
 
 

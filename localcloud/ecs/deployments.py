@@ -166,8 +166,6 @@ def finish(service: Record, deployment: Record) -> None:
         deployment.pop(name, None)
     event(service, f"(deployment {deployment['id']}) deployment completed.")
     announce.deployment(service, deployment, "SERVICE_DEPLOYMENT_COMPLETED")
-    event(service, "has reached a steady state.")
-    announce.action(service, "SERVICE_STEADY_STATE")
 
 
 def why(task: Record) -> str:

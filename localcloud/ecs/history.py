@@ -9,8 +9,8 @@ from typing import Any
 
 from localcloud.ecs.records import Record, ecs
 
-#: How many of a service's deployments are known.
-_KEPT = 30
+#: How many of a service's deployments are known, and how many ListServiceDeployments tells at once.
+_KEPT, _PAGE = 30, 100
 
 
 def _arn(service: Record, kind: str, identity: str) -> str:
@@ -56,9 +56,35 @@ def note(service: Record, deployment: Record, finished: bool = False, **members:
     moment = time.time()
     entry.update(members, updatedAt=moment)
     if finished:
+        _note_images(entry)
         entry["finishedAt"] = moment
         if service.get("currentServiceDeployment") == entry["serviceDeploymentArn"]:
             del service["currentServiceDeployment"]
+
+
+def _note_images(entry: Record) -> None:
+    """Say which images a revision's containers have, with the digests that its tasks found."""
+    revision, module = entry["_revision"], ecs()
+    definition = module._task_defs.get(module._resolve_td_key(revision["taskDefinition"]))
+    if definition is None:
+        return
+    known = {one["containerName"]: one["imageDigest"]
+             for one in revision.get("containerImages", []) if "imageDigest" in one}  # fmt: skip
+    for task in module._tasks.values():
+        if task.get("_deployment_id") == entry["_id"]:
+            known |= {one["name"]: one["imageDigest"] for one in task["containers"] if "imageDigest" in one}
+    revision["containerImages"] = [
+        {
+            "containerName": one["name"],
+            "image": one["image"],
+            **({"imageDigest": digest} if (digest := _digest(one, known)) else {}),
+        }
+        for one in definition["containerDefinitions"]
+    ]
+
+
+def _digest(container: Record, known: dict[str, str]) -> str:
+    return known.get(container["name"]) or str(container["image"]).partition("@")[2]
 
 
 def rolling_back(service: Record, failed: Record, back: Record, reason: str) -> None:
@@ -146,6 +172,27 @@ def _brief(entry: Record) -> Record:
     return {**brief, "targetServiceRevisionArn": entry["_revision"]["serviceRevisionArn"]}
 
 
+def _page(found: list[Record], data: Record) -> Any:
+    """A page of service deployments, newest first; its token names the last, as new ones come in front."""
+    module = ecs()
+    token, most = data.get("nextToken"), data.get("maxResults", _PAGE)
+    if not 1 <= most <= _PAGE:
+        return _refused(f"maxResults must be from 1 to {_PAGE}.")
+    if token is not None:
+        arns = [one["serviceDeploymentArn"] for one in found]
+        if token not in arns:
+            return _refused("Invalid token.")
+        found = found[arns.index(token) + 1 :]
+    page: Record = {"serviceDeployments": found[:most]}
+    if len(found) > most:
+        page["nextToken"] = page["serviceDeployments"][-1]["serviceDeploymentArn"]
+    return module.json_response(page)
+
+
+def _refused(why: str) -> Any:
+    return ecs().error_response_json("InvalidParameterException", why, 400)
+
+
 def install() -> None:
     """Answer for service deployments and revisions in MiniStack's place."""
     module = ecs()
@@ -161,7 +208,7 @@ def install() -> None:
             return module.error_response_json("ServiceNotFoundException", "Service not found.", 400)
         wanted = data.get("status") or []
         found = [_brief(e) for e in service.get("_history", []) if not wanted or e["status"] in wanted]
-        return module.json_response({"serviceDeployments": found})
+        return _page(found, data)
 
     def describing(data: Record) -> Any:
         known = {e["serviceDeploymentArn"]: (s, e) for s, e in entries()}
@@ -169,7 +216,10 @@ def install() -> None:
                        {arn: _described(*pair) for arn, pair in known.items()})  # fmt: skip
 
     def describing_revisions(data: Record) -> Any:
-        known = {e["_revision"]["serviceRevisionArn"]: e["_revision"] for _, e in entries()}
+        known = {}
+        for _, entry in entries():
+            _note_images(entry)
+            known[entry["_revision"]["serviceRevisionArn"]] = entry["_revision"]
         return _answer(data.get("serviceRevisionArns") or [], "serviceRevisions", known)
 
     def _answer(arns: list[str], member: str, known: dict[str, Record]) -> Any:

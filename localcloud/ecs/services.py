@@ -41,6 +41,7 @@ class Scheduler:
                     self._service(key.split("/", 1)[0], service, account, region)
                 except Exception:
                     log.exception("service %s", key)
+                _steady(service)
             at_rest = at_rest and _at_rest(service)
         return at_rest
 
@@ -227,6 +228,15 @@ def _at_rest(service: Record) -> bool:
     completed = [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
     counts = {service.get(name) for name in ("desiredCount", "runningCount", "_healthy")}
     return completed and len(counts) == 1 and not service["pendingCount"]
+
+
+def _steady(service: Record) -> None:
+    """Tell of a service that has what it should have again, once it had not."""
+    steady = service["status"] == "ACTIVE" and _at_rest(service)
+    if steady and not service.get("_steady"):
+        event(service, "has reached a steady state.")
+        announce.action(service, "SERVICE_STEADY_STATE")
+    service["_steady"] = steady
 
 
 def _progress(service: Record) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from localcloud import emulator
 from localcloud.operations import current, current_or_none, on_loop, run_on_loop
-from localcloud.resources.base import Made, Properties, Provisioner, call, camel
+from localcloud.resources.base import Made, Properties, Provisioner, ServiceRefusedError, call, camel
 
 #: How long a deletion waits for tasks to stop: the longest StopTimeout, and some time around it.
 _DRAIN_SECONDS = 180.0
@@ -178,7 +178,18 @@ def _delete_associations(physical_id: str, properties: Properties) -> None:
     call("Ecs", _ecs()._put_cluster_capacity_providers, request)
 
 
+def _delete_cluster(physical_id: str, properties: Properties) -> None:
+    """What still runs in it holds it, as on AWS."""
+    del properties
+    try:
+        call("Ecs", _ecs()._delete_cluster, {"cluster": physical_id})
+    except ServiceRefusedError as exc:
+        if "ClusterNotFoundException" not in str(exc):
+            raise
+
+
 PROVISIONERS = {
+    "AWS::ECS::Cluster": Provisioner(delete=_delete_cluster),
     "AWS::ECS::TaskDefinition": Provisioner(_create_task_definition, _update_task_definition),
     "AWS::ECS::Service": Provisioner(_create_service, _update_service, _delete_service),
     "AWS::ECS::ClusterCapacityProviderAssociations": Provisioner.by_put(

@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import balancer, emulator
-from localcloud.balancer import checks, records
-from localcloud.resources.base import Made, Properties, Provisioner, attributes_changed
+from localcloud.balancer import checks, records, usage
+from localcloud.resources.base import Made, Properties, Provisioner
 
 Action = dict[str, Any]
-
-_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 
 
 def _cfn() -> Any:
@@ -39,23 +37,6 @@ def _actions(given: list[Action]) -> list[Action]:
     return sorted(found, key=lambda action: action["Order"])
 
 
-def _note_load_balancers() -> None:
-    """Say of every target group which balancers forward to it, by a listener or only by a rule."""
-    alb = records.alb()
-    for arn, group in alb._tgs.items():
-        used_by = sorted(
-            {
-                alb._listeners[rule["ListenerArn"]]["LoadBalancerArn"]
-                for rule in alb._rules.values()
-                if rule["ListenerArn"] in alb._listeners
-                and any(arn in records.target_groups(action) for action in rule["Actions"])
-            }
-        )
-        if used_by != group.get("LoadBalancerArns"):
-            group["LoadBalancerArns"] = used_by
-            attributes_changed(_GROUP, arn, {"LoadBalancerArns": used_by})
-
-
 # --- listeners ---
 
 
@@ -73,7 +54,7 @@ def _settle(arn: str, properties: Properties, actions: list[Action]) -> None:
             rule["Actions"] = actions
     attributes = alb._listener_attrs.setdefault(arn, [])
     _cfn()._elbv2_merge_attributes(attributes, properties.get("ListenerAttributes"))
-    _note_load_balancers()
+    usage.note()
 
 
 def _create_listener(logical_id: str, properties: Properties, stack_name: str) -> Made:
@@ -103,7 +84,7 @@ def _update_listener(physical_id: str, old: Properties, new: Properties, stack_n
 def _delete_listener(physical_id: str, properties: Properties) -> None:
     _cfn()._elbv2_listener_delete(physical_id, properties)
     records.alb()._listener_attrs.pop(physical_id, None)
-    _note_load_balancers()
+    usage.note()
 
 
 # --- rules ---
@@ -132,7 +113,7 @@ def _create_rule(logical_id: str, properties: Properties, stack_name: str) -> Ma
 
 def _settle_rule(arn: str, properties: Properties, actions: list[Action]) -> Made:
     records.alb()._rules[arn].update(Actions=actions, Conditions=[_flat(c) for c in properties["Conditions"]])
-    _note_load_balancers()
+    usage.note()
     return arn, {"RuleArn": arn, "IsDefault": False}
 
 
@@ -156,7 +137,7 @@ def _update_rule(physical_id: str, old: Properties, new: Properties, stack_name:
 def _delete_rule(physical_id: str, properties: Properties) -> None:
     _cfn()._elbv2_listener_rule_delete(physical_id, properties)
     records.alb()._tags.pop(physical_id, None)
-    _note_load_balancers()
+    usage.note()
 
 
 # --- further certificates of a listener, chosen by the name that a client asks for ---

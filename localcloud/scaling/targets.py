@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import emulator
+from localcloud.ecs import announce
 from localcloud.resources.base import ServiceRefusedError, call
 from localcloud.scaling import activities
 from localcloud.scaling.records import Record, ScalingError
@@ -54,6 +55,9 @@ def set_desired(key: str, target: Record, count: int, cause: str, change: Record
         activities.failed(key, f"Setting desired count to {count}.", cause, message)
         return
     activities.setting(key, count, cause, change)
+    # ECS tells of what scaling does, and not of what a user asks UpdateService for.
+    if (found := service(target)) is not None:
+        announce.action(found, "SERVICE_DESIRED_COUNT_UPDATED")
 
 
 def bring_within(key: str, target: Record) -> None:

@@ -255,8 +255,9 @@ def gone(account: Account, name: str) -> None:
     delete(ecs.delete_service, cluster=name, service=name, force=True)
 
     def left() -> Any:
-        arn = ecs.describe_clusters(clusters=[name])["clusters"]
-        found = ecs.describe_services(cluster=name, services=[name])["services"] if arn else []
+        clusters = ecs.describe_clusters(clusters=[name])["clusters"]
+        there = any(each["status"] == "ACTIVE" for each in clusters)
+        found = ecs.describe_services(cluster=name, services=[name])["services"] if there else []
         return [each for each in found if each["status"] != "INACTIVE"]
 
     account.until(lambda: not left())

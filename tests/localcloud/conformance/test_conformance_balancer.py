@@ -155,6 +155,44 @@ def test_a_group_in_use_is_not_deleted(
 
 
 @pytest.mark.costly_on_aws(COSTS)
+def test_a_group_names_the_balancers_whose_rules_forward_to_it(
+    account: Account, group: str, listener: tuple[str, int]
+) -> None:
+    elb = account.client("elbv2")
+    balancer = elb.describe_listeners(ListenerArns=[listener[0]])["Listeners"][0]["LoadBalancerArn"]
+
+    def used_by() -> list[str]:
+        (found,) = elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"]
+        return list(found["LoadBalancerArns"])
+
+    assert used_by() == []
+    made = rule(account, listener[0], 1, "/x", {"Type": "forward", "TargetGroupArn": group})
+    assert used_by() == [balancer]
+    (found,) = elb.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"]
+    assert found["TargetGroupArn"] == group
+    elb.modify_rule(RuleArn=made, Actions=[NOT_FOUND])
+    assert used_by() == []
+    elb.modify_rule(RuleArn=made, Actions=[{"Type": "forward", "TargetGroupArn": group}])
+    assert used_by() == [balancer]
+    elb.delete_rule(RuleArn=made)
+    assert used_by() == []
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_a_name_has_one_load_balancer(
+    account: Account, name: str, network: Network, listener: tuple[str, int]
+) -> None:
+    elb = account.client("elbv2")
+    (made,) = elb.describe_load_balancers(Names=[name])["LoadBalancers"]
+    request = {"Name": name, "Subnets": network[1], "Scheme": "internal"}
+    (same,) = elb.create_load_balancer(**request)["LoadBalancers"]
+    assert (same["LoadBalancerArn"], same["DNSName"]) == (made["LoadBalancerArn"], made["DNSName"])
+    for other in ({"Scheme": "internet-facing"}, {"Subnets": network[1][:1]}, {"IpAddressType": "dualstack"}):
+        with pytest.raises(elb.exceptions.DuplicateLoadBalancerNameException):
+            elb.create_load_balancer(**{**request, **other})
+
+
+@pytest.mark.costly_on_aws(COSTS)
 def test_a_priority_is_given_once(account: Account, listener: tuple[str, int]) -> None:
     elb = account.client("elbv2")
     rule(account, listener[0], 7, "/a")

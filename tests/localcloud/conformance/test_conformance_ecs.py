@@ -137,6 +137,142 @@ def test_a_cluster_with_a_service_is_not_deleted(account: Account, service: str)
         ecs.delete_cluster(cluster=service)
 
 
+def test_a_deleted_cluster_is_inactive_for_a_while(account: Account, name: str) -> None:
+    ecs = account.client("ecs")
+    arn = ecs.create_cluster(clusterName=name)["cluster"]["clusterArn"]
+    ecs.delete_cluster(cluster=name)
+    for reference in (name, arn):
+        (found,) = ecs.describe_clusters(clusters=[reference])["clusters"]
+        assert (found["clusterArn"], found["status"]) == (arn, "INACTIVE")
+    assert arn not in ecs.list_clusters()["clusterArns"]
+    with pytest.raises(ecs.exceptions.ClusterNotFoundException):
+        ecs.delete_cluster(cluster=name)
+    ecs.create_cluster(clusterName=name)
+    (found,) = ecs.describe_clusters(clusters=[name])["clusters"]
+    assert found["status"] == "ACTIVE"
+    ecs.delete_cluster(cluster=name)
+
+
+@pytest.mark.costly_on_aws("runs a task on Fargate")
+def test_neither_an_api_nor_a_stack_deletes_a_cluster_with_a_task(account: Account, name: str) -> None:
+    ecs = account.client("ecs")
+    template = {"Resources": {"Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": name}}}}
+    account.deploy(name, template)
+    definition = account.local.task_definition(account.local.push(f"{name}/web"), VERSION="one")
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-none"]}}
+    (task,) = ecs.run_task(
+        cluster=name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=network
+    )["tasks"]
+    with pytest.raises(ecs.exceptions.ClusterContainsTasksException):
+        ecs.delete_cluster(cluster=name)
+    cloudformation = account.client("cloudformation")
+    cloudformation.delete_stack(StackName=name)
+    stack = account.until(
+        lambda: next(
+            (
+                found
+                for found in cloudformation.describe_stacks(StackName=name)["Stacks"]
+                if found["StackStatus"] == "DELETE_FAILED"
+            ),
+            None,
+        )
+    )
+    assert "Cluster" in stack["StackStatusReason"]
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    assert any("ClusterContainsTasksException" in event.get("ResourceStatusReason", "") for event in events)
+    ecs.stop_task(cluster=name, task=task["taskArn"])
+    account.until(lambda: ecs.list_tasks(cluster=name)["taskArns"] == [])
+    account.until(
+        lambda: (
+            ecs.describe_tasks(cluster=name, tasks=[task["taskArn"]])["tasks"][0]["lastStatus"] == "STOPPED"
+        )
+    )
+    account.delete_stack(name)
+    ecs.deregister_task_definition(taskDefinition=definition)
+
+
+def test_service_deployments_come_in_pages_the_newest_first(account: Account, service: str) -> None:
+    ecs = account.client("ecs")
+
+    def at_rest() -> bool:
+        (found,) = ecs.describe_services(cluster=service, services=[service])["services"]
+        return [each["rolloutState"] for each in found["deployments"]] == ["COMPLETED"]
+
+    account.until(at_rest)
+    for _ in range(2):
+        ecs.update_service(cluster=service, service=service, forceNewDeployment=True)
+        account.until(at_rest)
+    asked = {"cluster": service, "service": service}
+    everything = ecs.list_service_deployments(**asked)
+    assert "nextToken" not in everything
+    listed = [each["serviceDeploymentArn"] for each in everything["serviceDeployments"]]
+    begun = [each["createdAt"] for each in everything["serviceDeployments"]]
+    assert (len(set(listed)), begun) == (3, sorted(begun, reverse=True))
+    paged: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        page = ecs.list_service_deployments(**asked, maxResults=2, **more)
+        paged += [each["serviceDeploymentArn"] for each in page["serviceDeployments"]]
+        if "nextToken" not in page:
+            break
+        more = {"nextToken": page["nextToken"]}
+    assert paged == listed
+    for wrong in ({"maxResults": 101}, {"nextToken": "no token"}):
+        with pytest.raises(ecs.exceptions.InvalidParameterException):
+            ecs.list_service_deployments(**asked, **wrong)
+
+
+@pytest.mark.costly_on_aws("runs a task on Fargate from an image of its own")
+def test_a_revision_tells_the_images_of_its_containers(account: Account, service: str) -> None:
+    ecs = account.client("ecs")
+    image = account.local.push(f"{service}/web")
+    definition = account.local.task_definition(image, VERSION="one")
+    ecs.update_service(cluster=service, service=service, taskDefinition=definition, desiredCount=1)
+    (arn,) = running_when(account, service)
+    (task,) = ecs.describe_tasks(cluster=service, tasks=[arn])["tasks"]
+    newest = ecs.list_service_deployments(cluster=service, service=service)["serviceDeployments"][0]
+    (revision,) = ecs.describe_service_revisions(serviceRevisionArns=[newest["targetServiceRevisionArn"]])[
+        "serviceRevisions"
+    ]
+    (container,) = task["containers"]
+    assert container["imageDigest"].startswith("sha256:")
+    assert revision["containerImages"] == [
+        {"containerName": "web", "image": container["image"], "imageDigest": container["imageDigest"]}
+    ]
+
+
+@pytest.mark.costly_on_aws("runs tasks on Fargate from an image of its own")
+def test_a_scaled_service_gets_steady_again(account: Account, service: str) -> None:
+    ecs = account.client("ecs")
+    definition = account.local.task_definition(account.local.push(f"{service}/web"), VERSION="one")
+    ecs.update_service(cluster=service, service=service, taskDefinition=definition, desiredCount=1)
+
+    def steady() -> int:
+        (found,) = ecs.describe_services(cluster=service, services=[service])["services"]
+        return sum("has reached a steady state" in event["message"] for event in found["events"])
+
+    running_when(account, service)
+    account.until(steady)
+    for count in (2, 1):
+        before = steady()
+        ecs.update_service(cluster=service, service=service, desiredCount=count)
+        account.until(lambda before=before: steady() == before + 1)  # type: ignore[misc]
+        assert len(running(account, service)) == count
+
+
+def running_when(account: Account, name: str) -> list[str]:
+    """The tasks, once the newest deployment has completed."""
+    ecs = account.client("ecs")
+
+    def completed() -> Any:
+        (found,) = ecs.describe_services(cluster=name, services=[name])["services"]
+        states = [each["rolloutState"] for each in found["deployments"]]
+        return states == ["COMPLETED"] and running(account, name)
+
+    found: list[str] = account.until(completed)
+    return found
+
+
 def test_a_service_of_no_tasks_gets_steady(account: Account, service: str) -> None:
     ecs = account.client("ecs")
 
