@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stack import causes, endpoint, protection, stacks
+from stack import causes, endpoint, protection, stacks, strays
 from stack.clients import Cloud
 from stack.errors import OK, ToolError, refused
 from stack.progress import Follower
@@ -81,6 +81,7 @@ def _delete(cloud: Cloud, terminal: Terminal, name: str, stack: Stack) -> list[d
     ]
     if repositories:
         _empty_repositories(cloud, terminal, stack, repositories)
+    strays.stop(cloud, terminal, stack)
     follower = Follower(cloud, terminal, template, stack)
 
     def start() -> None:

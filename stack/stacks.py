@@ -30,6 +30,8 @@ COMPLETE = {
 FAILED_CREATION = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 # Made by a change set that was never executed.
 EMPTY = "REVIEW_IN_PROGRESS"
+# States of a resource that a stack has no more. What failed to be deleted is still there.
+_GONE = {"DELETE_IN_PROGRESS", "DELETE_COMPLETE", "DELETE_SKIPPED"}
 
 
 class _ActingRole(TypedDict, total=False):
@@ -116,7 +118,7 @@ def resources(cloud: Cloud, stack_id: str) -> list[Resource]:
         Resource(item["LogicalResourceId"], item["ResourceType"], item["PhysicalResourceId"])
         for page in pages
         for item in page["StackResourceSummaries"]
-        if item.get("PhysicalResourceId") and not item["ResourceStatus"].startswith("DELETE_")
+        if item.get("PhysicalResourceId") and item["ResourceStatus"] not in _GONE
     ]
 
 

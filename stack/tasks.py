@@ -96,7 +96,7 @@ def of_resources(cloud: Cloud, known: Sequence[Resource]) -> list[Service]:
 
 def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
     health = _target_health(cloud, service.get("loadBalancers", []))
-    tasks = [_task(one, health) for one in _described(cloud, cluster, service["serviceName"], "RUNNING")]
+    tasks = [_task(one, health) for one in described(cloud, cluster, service["serviceName"], "RUNNING")]
     newest: Any = next((one for one in service["deployments"] if one["status"] == "PRIMARY"), {})
     return Service(
         name=service["serviceName"],
@@ -114,11 +114,12 @@ def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
 
 def ended(cloud: Cloud, service: Service) -> list[Ended]:
     """The service's tasks that stopped within the hour that ECS remembers, the latest last."""
-    found = _described(cloud, service.cluster, service.name, "STOPPED")
+    found = described(cloud, service.cluster, service.name, "STOPPED")
     return sorted((_ended(one) for one in found), key=lambda task: task.stopped or "")
 
 
-def _described(cloud: Cloud, cluster: str, service: str, desired: Literal["RUNNING", "STOPPED"]) -> list[Any]:
+def described(cloud: Cloud, cluster: str, service: str, desired: Literal["RUNNING", "STOPPED"]) -> list[Any]:
+    """A service's tasks that are to run, or that stopped, as DescribeTasks has them."""
     found: list[Any] = []
     pages = cloud.ecs.get_paginator("list_tasks").paginate(
         cluster=cluster, serviceName=service, desiredStatus=desired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stack import tasks
 from stack.drill.drill import Drill, NotSeenError
 from stack.drill.stage import Stage
 
@@ -78,10 +79,10 @@ def _current(stage: Stage) -> str:
 def _runs(stage: Stage, definition: str) -> bool:
     """Whether a task of this definition runs."""
     service = stage.service()
-    ecs: Any = stage.cloud.ecs
-    arns = ecs.list_tasks(cluster=service.cluster, serviceName=service.name)["taskArns"]
-    found = ecs.describe_tasks(cluster=service.cluster, tasks=arns)["tasks"] if arns else []
-    return any(one["taskDefinitionArn"] == definition and one["lastStatus"] == "RUNNING" for one in found)
+    return any(
+        one["taskDefinitionArn"] == definition and one["lastStatus"] == "RUNNING"
+        for one in tasks.described(stage.cloud, service.cluster, service.name, "RUNNING")
+    )
 
 
 DRILLS = (

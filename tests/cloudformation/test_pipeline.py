@@ -22,7 +22,7 @@ STACK = "echo-room-account-pipeline"
 LARGEST_POLICY = 6144
 # A call of the operator's tool: service, then a paginator's operation or a method.
 CALL = re.compile(
-    r'cloud(?:\.(?:of|within)\([^)]*\))?\.(cloudformation|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
+    r'cloud(?:\.(?:of|within)\([^)]*\))?\.(cloudformation|cloudwatch|ecr|ecs|elbv2|logs)\.(?:get_paginator\(\s*"([a-z_]+)"|([a-z_]+)\()'
 )
 IAM_NAMES = {"elbv2": "elasticloadbalancing"}
 # What takes a person: deletions, commands in tasks, drills, looking around.
@@ -32,8 +32,9 @@ FOR_PEOPLE = {
     "cloudformation:describestackdriftdetectionstatus",
     "cloudformation:describestackresourcedrifts",
     "cloudformation:detectstackdrift",
+    "cloudwatch:getdashboard",
+    "cloudwatch:getmetricdata",
     "ecr:batchdeleteimage",
-    "ecs:describetaskdefinition",
     "ecs:executecommand",
     "ecs:stoptask",
     "logs:filterlogevents",

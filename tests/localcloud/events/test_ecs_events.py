@@ -119,6 +119,33 @@ def test_deployments_and_services_tell_how_they_fare(quick_cloud: Cloud, queue: 
     ecs.client.delete_service(cluster="fares", service="s", force=True)
 
 
+def test_scaling_tells_of_the_new_count_and_a_user_does_not(
+    quick_cloud: Cloud, queue: Any, until: Until
+) -> None:
+    ecs, scaling = Ecs(quick_cloud, "scaled"), quick_cloud.client("application-autoscaling")
+    acted = ecs.listen(queue("scaled"), "ECS Service Action")
+    target = {
+        "ServiceNamespace": "ecs", "ResourceId": "service/scaled/s",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }  # fmt: skip
+    ecs.client.create_service(
+        cluster="scaled", serviceName="s", taskDefinition=ecs.definition(), desiredCount=0,
+        launchType="FARGATE", networkConfiguration={"awsvpcConfiguration": NETWORK},
+    )  # fmt: skip
+
+    def names() -> list[str]:
+        return [event["detail"]["eventName"] for event in acted()]
+
+    until(lambda: names() == ["SERVICE_STEADY_STATE"])
+    ecs.client.update_service(cluster="scaled", service="s", desiredCount=1)
+    until(lambda: names() == ["SERVICE_STEADY_STATE"] * 2)
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=0)
+    until(lambda: len(names()) == 5)
+    assert sorted(names()[2:]) == ["SERVICE_DESIRED_COUNT_UPDATED", "SERVICE_STEADY_STATE", "TASKS_STOPPED"]
+    scaling.deregister_scalable_target(**target)
+    ecs.client.delete_service(cluster="scaled", service="s", force=True)
+
+
 def test_a_schedule_runs_tasks_with_overrides_beside_the_service(
     quick_cloud: Cloud, queue: Any, until: Until
 ) -> None:
