@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from bench.load import objectives, show
+from bench.load import goals, show
 from bench.load.profiles import LONGEST_SECONDS, PROFILES, SHORTEST_SECONDS
 from stack import environment, probe
 from stack.clients import Cloud
@@ -129,7 +129,6 @@ def _config(given: argparse.Namespace, file: Environment) -> dict[str, Any]:
         "report": str(_report(given, file)),
         "fault": given.fault,
         "fault_share": given.fault_share / 100,
-        "slow_ms": objectives.LATENCY_MS,
     }
 
 
@@ -174,6 +173,8 @@ def _drive(
         )
     service, _ = probe.service_of(cloud, terminal)
     ca = str(service.ca) if service.ca and service.is_https else None
+    wanted = goals.of(cloud)
+    config |= {"availability_percent": wanted.availability_percent, "slow_ms": wanted.latency_ms}
     config |= {"url": service.url, "host": urlsplit(service.url).hostname, "at": service.at, "ca": ca}
     with probe.own_token(cloud, terminal, "load") as token:
         terminal.say(

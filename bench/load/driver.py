@@ -99,7 +99,7 @@ class Run:
         return result
 
     def _result(self, runner: Any, interrupted: bool) -> dict[str, Any]:
-        verdicts = judge(self._recorder.counts, self._config["slow_ms"])
+        verdicts = judge(self._recorder.counts, self._config["availability_percent"], self._config["slow_ms"])
         return {
             **{
                 key: self._config[key]

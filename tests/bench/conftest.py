@@ -56,7 +56,7 @@ def start_driver(locust: Path, tmp_path: Path) -> Iterator[StartDriver]:
         config = {
             "environment": "test", "profile": "steady", "rate": 20, "seconds": 3, "fault": "",
             "fault_share": 0, "report": str(tmp_path / "report.html"),
-            "slow_ms": 60_000, "url": url, "host": "127.0.0.1",
+            "availability_percent": 99.9, "slow_ms": 60_000, "url": url, "host": "127.0.0.1",
             "at": "", "ca": None, "token": token,
         } | changes  # fmt: skip
         driver = subprocess.Popen(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.load import objectives
+from bench.load import goals, objectives
 from bench.load.__main__ import main
 from bench.load.objectives import judge
 from bench.load.profiles import PROFILES, Schedule
 from bench.load.recorder import DifferentError, Recorder
-from stack import templates
+from stack import environment
+from stack.clients import Cloud
+from tests.stack import running
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,30 +52,54 @@ def test_the_rate_follows_the_profile() -> None:
 
 def test_objectives_are_kept_to_the_last_request() -> None:
     counts = {"requests": 1000, "failed": 1, "slow": 10, "different": 0}
-    assert [(one.name, one.measured, one.kept) for one in judge(counts, 500)] == [
+    assert [(one.name, one.measured, one.kept) for one in judge(counts, 99.9, 500)] == [
         ("availability", 99.9, True),
         ("latency", 99.0, True),
         ("correctness", 100.0, True),
     ]
     assert not any(
-        one.kept for one in judge({"requests": 1000, "failed": 2, "slow": 11, "different": 1}, 500)
+        one.kept for one in judge({"requests": 1000, "failed": 2, "slow": 11, "different": 1}, 99.9, 500)
     )
-    assert not any(one.kept for one in judge(dict.fromkeys(counts, 0), 500)), "nothing measured, nothing kept"
+    assert not any(one.kept for one in judge(dict.fromkeys(counts, 0), 99.9, 500)), (
+        "nothing measured, nothing kept"
+    )
 
 
 def test_the_objectives_are_those_of_the_documentation() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text()
+    page, wanted = (ROOT / "docs" / "operations.md").read_text(), goals.chosen({})
     words = (
-        f"{objectives.AVAILABILITY_PERCENT:g} % of requests, {objectives.LATENCY_PERCENT:g} % within "
-        f"{objectives.LATENCY_MS:g} ms, and {objectives.CORRECTNESS_PERCENT:g} % of echoes equal"
+        f"{wanted.availability_percent:g} % of requests, {objectives.LATENCY_PERCENT:g} % within "
+        f"{wanted.latency_ms:g} ms, and {objectives.CORRECTNESS_PERCENT:g} % of echoes equal"
     )
     assert words in " ".join(page.split())
 
 
-def test_the_objectives_are_those_of_the_alarms() -> None:
-    given = templates.parse((ROOT / "cloudformation" / "slo.yaml").read_text())["Parameters"]
-    goals = (given["AvailabilityGoal"]["Default"], given["LatencyMs"]["Default"])
-    assert tuple(map(float, goals)) == (objectives.AVAILABILITY_PERCENT, objectives.LATENCY_MS)
+@pytest.mark.parametrize(
+    ("deployed", "file", "wanted"),
+    [
+        ({"AvailabilityGoal": "99.5", "LatencyMs": "250"}, {"LatencyMs": "300"}, (99.5, 250)),
+        (None, {"LatencyMs": "300"}, (99.9, 300)),
+        (None, {}, (99.9, 500)),
+    ],
+    ids=["deployed", "file", "default"],
+)
+def test_a_run_is_held_to_the_goals_of_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+    deployed: dict[str, str] | None,
+    file: dict[str, str],
+    wanted: tuple[float, float],
+) -> None:
+    loaded = environment.load(ROOT, "local")
+    cloud = Cloud(replace(loaded, parameters={**loaded.parameters, "slo": file}))
+    found = deployed and replace(running.STACK, name="slo", parameters=deployed)
+    asked: list[str] = []
+    monkeypatch.setattr(goals.stacks, "describe", lambda _, name: asked.append(name) or found)
+    assert goals.of(cloud) == goals.Goals(*wanted)
+    assert asked == ["echo-room-local-slo"]
+
+
+def test_an_environment_without_the_stack_is_held_to_the_templates_goals() -> None:
+    assert goals.of(Cloud(environment.load(ROOT, "dev"))) == goals.chosen({})
 
 
 def test_the_recorder_tells_failures_apart() -> None:

@@ -1,4 +1,4 @@
-"""Tasks that would hold a cluster: which are stopped before it is deleted, and which are left to their service."""
+"""Tasks that would hold a cluster: which are stopped before it is deleted, and which are left alone."""
 
 from __future__ import annotations
 
