@@ -1,12 +1,16 @@
 """What runs now, asked of real tasks: what they wrote, how they are, and the tokens they take."""
 
 import json
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.e2e.checkout import Checkout
+from tests.e2e.another import client
+from tests.e2e.checkout import ROOT, Checkout
 from tests.e2e.readme import readme_command
 
 pytestmark = pytest.mark.serial
@@ -25,8 +29,17 @@ def status_of_an_echo(place: Checkout, token: str) -> int:
         return error.code
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path_factory.mktemp("now"), engine=False)
+    try:
+        checkout.succeed("make create ENV=local")
+        yield checkout
+    finally:
+        checkout.run("make local-reset YES=1")
+
+
 def test_what_runs_now(place: Checkout) -> None:
-    place.succeed("make create ENV=local")
     token = place.succeed("make -s token ENV=local NAME=now").strip().removeprefix("export TOKEN=")
     assert status_of_an_echo(place, token) == 200
 
@@ -67,3 +80,77 @@ def test_what_runs_now(place: Checkout) -> None:
 
     assert "No drift" in place.succeed("make drift ENV=local")
     assert "no sessions" in place.fail("make exec ENV=local")
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 120
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "not within two minutes"
+        time.sleep(0.5)
+    return found
+
+
+def alarm_changes(place: Checkout, name: str) -> list[str]:
+    """The states that an alarm of the stack `monitoring` has come to, the first first."""
+    cloudwatch = client(place, "cloudwatch")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNamePrefix=f"echo-room-local-monitoring-{name}-")[
+        "MetricAlarms"
+    ]
+    items = cloudwatch.describe_alarm_history(
+        AlarmName=alarm["AlarmName"], HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
+    )["AlarmHistoryItems"]
+    return [json.loads(item["HistoryData"])["newState"]["stateValue"] for item in items]
+
+
+def test_the_scheduled_probe_finds_wrong_echoes_and_holds_no_deletion(place: Checkout) -> None:
+    endpoint = f"http://127.0.0.1:{place.gateway_port}"
+    python = f"{ROOT}/.venv/bin/python -m localcloud"
+    place.succeed(f"{python} down --endpoint {endpoint}")
+    place.succeed(f"{python} up --endpoint {endpoint}", LOCAL_SPEED="60")
+    elbv2, ecs, events = (client(place, service) for service in ("elbv2", "ecs", "events"))
+    outputs = json.loads(place.succeed("make -s outputs ENV=local JSON=1"))
+    cluster = outputs["service"]["ClusterName"]
+    (listener,) = elbv2.describe_listeners(
+        LoadBalancerArn=elbv2.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    )["Listeners"]
+    rules = elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+    (rule,) = [one for one in rules if one["Priority"] == "100"]
+    (name,) = [one["Name"] for one in events.list_rules()["Rules"] if "ProbeSchedule" in one["Name"]]
+
+    def probes(status: str) -> list[Any]:
+        arns = ecs.list_tasks(cluster=cluster, desiredStatus=status, startedBy=f"events-rule/{name}")[
+            "taskArns"
+        ]
+        return list(ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]) if arns else []
+
+    def logged(words: str) -> bool:
+        found = client(place, "logs").filter_log_events(
+            logGroupName=outputs["service"]["LogGroupName"], filterPattern=f'"{words}"'
+        )
+        return bool(found["events"])
+
+    wrong = {"StatusCode": "200", "ContentType": "application/json", "MessageBody": '{"str": "not yours"}'}
+    elbv2.modify_rule(
+        RuleArn=rule["RuleArn"], Actions=[{"Type": "fixed-response", "FixedResponseConfig": wrong}]
+    )
+    events.put_rule(Name=name, ScheduleExpression="rate(5 minutes)")
+    until(lambda: logged("46 different"))
+    events.disable_rule(Name=name)
+    elbv2.modify_rule(
+        RuleArn=rule["RuleArn"],
+        Actions=[{"Type": "forward", "ForwardConfig": rule["Actions"][0]["ForwardConfig"]}],
+    )
+    until(lambda: "ALARM" in alarm_changes(place, "ProbeAlarm"))
+    task = probes("STOPPED")[0]
+    assert (task["containers"][0]["exitCode"], task["group"]) == (1, "family:echo-room-local-service")
+    metrics = client(place, "cloudwatch").list_metrics(Namespace="EchoRoom")["Metrics"]
+    assert {"ProbeEchoes", "ProbeMismatches", "RevocationDelay"} <= {one["MetricName"] for one in metrics}
+    for calm in ("RevocationAlarm", "CorrectnessAlarm"):
+        assert "ALARM" not in alarm_changes(place, calm)
+
+    # One that runs, as its revoked token is still known for a minute.
+    events.enable_rule(Name=name)
+    until(lambda: logged("0 different"))
+    said = place.run("make delete ENV=local")
+    assert said.returncode == 0, said.stderr
+    assert f"of no service in {cluster} (events-rule/{name}) first" in " ".join(said.stderr.split())

@@ -16,7 +16,7 @@ def _group(name: str) -> dict[str, Any]:
         "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
         "Properties": {
             "Name": name, "TargetType": "ip", "VpcId": "vpc-1", "Protocol": "HTTP", "Port": 8080,
-            "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5,
+            "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2,
             "TargetGroupAttributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}],
         },
     }  # fmt: skip
