@@ -206,7 +206,7 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 
 .PHONY: check
 check: $(DEV) $(SCAN) $(LOAD) $(PLOT) lint ## Everything that must hold: lint, types, templates, all tests
-	@$(VENV)/bin/pytest -n 4 -m 'not serial' $(PYTEST)
+	@$(VENV)/bin/pytest -n 8 --dist worksteal -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
 
 .PHONY: lint

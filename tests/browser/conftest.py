@@ -1,4 +1,4 @@
-"""A real browser (Chromium) on a real server. One browser a worker; each test has a context of its own."""
+"""A real browser (Chromium) on a real server. One browser a file; each test has a context of its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from tests.browser.visits import ARGUMENTS, Visit, chromium
 PATIENCE_MILLISECONDS = 30_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for one file: while Playwright runs, no other test of this worker could use asyncio."""
     program = chromium()
     if program is None:
         if os.environ.get("CI") == "true":

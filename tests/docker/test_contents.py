@@ -116,7 +116,7 @@ def test_it_runs_there(image: str, other: str, tmp_path: Path) -> None:
     python = [emulator, "-L", tmp_path, tmp_path / "usr/bin/python3", "-c", RUNS]
     environment = {"PYTHONPATH": str(tmp_path / "srv/lib"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        python, cwd=tmp_path / "srv", env=environment, capture_output=True, text=True, timeout=60
+        python, cwd=tmp_path / "srv", env=environment, capture_output=True, text=True, timeout=280
     )
     assert done.stdout.strip() == machine, done.stderr
 
