@@ -16,7 +16,7 @@ from typing import Any
 
 from localcloud.metrics.distribution import percentage
 from localcloud.metrics.expression import evaluate_all
-from stack import environment
+from stack.files import environment
 from stack.scan.templates import resolved, resolved_with
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stack import environment  # noqa: E402 (a script beside the package)
+from stack.files import environment  # noqa: E402 (a script beside the package)
 from stack.scan.templates import resolved  # noqa: E402
 
 PICTURE = ROOT / "architecture.png"

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from click.shell_completion import get_completion_class
 
-from stack import environment
-from stack.change import pending_names
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
+from stack.files import environment
+from stack.review.change import pending_names
 
 Shell = Literal["bash", "zsh", "fish"]
 SHELLS = get_args(Shell)

@@ -8,15 +8,19 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from stack import access, address, causes, changesets, endpoint, protection, stack_policies, stacks, verdict
-from stack.access import Token
-from stack.address import Address
-from stack.clients import Cloud
+from stack.aws import changesets, endpoint, stacks
+from stack.aws.clients import Cloud
+from stack.aws.stacks import COMPLETE, EMPTY, FAILED_CREATION, Stack
 from stack.cost import show
 from stack.errors import OK, REFUSED, ToolError
 from stack.image import pin
-from stack.progress import Follower, Outcome
-from stack.stacks import COMPLETE, EMPTY, FAILED_CREATION, Stack
+from stack.outside import access, address
+from stack.outside.access import Token
+from stack.outside.address import Address
+from stack.review import policies as stack_policies
+from stack.review import protection
+from stack.running import causes, verdict
+from stack.running.progress import Follower, Outcome
 from stack.terminal import Terminal
 
 # A new load balancer's name takes a while to be known everywhere.

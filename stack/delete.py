@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
-from stack import causes, endpoint, protection, stacks, strays
-from stack.clients import Cloud
+from stack import strays
+from stack.aws import endpoint, stacks
+from stack.aws.clients import Cloud
+from stack.aws.stacks import Stack
 from stack.errors import OK, ToolError, refused
-from stack.progress import Follower
-from stack.stacks import Stack
+from stack.review import protection
+from stack.running import causes
+from stack.running.progress import Follower
 from stack.terminal import Terminal
 
 # BatchDeleteImage takes no more at once.

@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stack import stacks
-from stack.clients import Cloud
+from stack.aws import stacks
+from stack.aws.clients import Cloud
+from stack.aws.stacks import Stack
 from stack.errors import ToolError
-from stack.stacks import Stack
 from stack.terminal import Terminal
 
 # The longest that a task may take to stop (StopTimeout), and some time around it.

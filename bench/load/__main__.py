@@ -19,11 +19,12 @@ from botocore.parsers import ResponseParserError
 
 from bench.load import goals, show
 from bench.load.profiles import LONGEST_SECONDS, PROFILES, SHORTEST_SECONDS
-from stack import environment, probe
-from stack.clients import Cloud
-from stack.environment import Environment
+from stack.aws.clients import Cloud
 from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, refused, usage
-from stack.keys import MOST_LOAD
+from stack.files import environment
+from stack.files.environment import Environment
+from stack.files.keys import MOST_LOAD
+from stack.outside import run as probe
 from stack.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import stacks, templates
-from stack.clients import Cloud
+from stack.aws import stacks
+from stack.aws.clients import Cloud
+from stack.files import templates
 
 _STACK = "slo"
 _TEMPLATE = Path(__file__).resolve().parents[2] / "cloudformation" / f"{_STACK}.yaml"

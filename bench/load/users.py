@@ -23,7 +23,7 @@ from websocket import (
 )
 
 from bench.load.recorder import DifferentError
-from stack import web
+from stack.outside import web
 
 SECONDS = 15.0
 _FAILURES = (OSError, http.client.HTTPException, WebSocketException, DifferentError)

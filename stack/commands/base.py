@@ -11,9 +11,9 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, usage
+from stack.files import environment
 from stack.image import pin
 from stack.terminal import Terminal
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_json, command
 from stack.cost import bill, show
 from stack.cost.usage import Usage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_json, command
 from stack.terminal import Terminal
 

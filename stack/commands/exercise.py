@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_json, command, plot_python
 from stack.drill import run
 from stack.drill.report import Report

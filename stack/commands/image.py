@@ -6,8 +6,8 @@ import os
 
 import click
 
-from stack import endpoint, stacks
-from stack.clients import Cloud
+from stack.aws import endpoint, stacks
+from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, example, runtime, tool
 from stack.errors import OK
 from stack.image import pin

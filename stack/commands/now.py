@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from stack import drift, execute, logs, tasks
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_json, command
-from stack.loglines import Line
+from stack.now import drift, execute, logs, tasks
+from stack.now.loglines import Line
 from stack.terminal import Terminal
 
 

@@ -7,11 +7,14 @@ from typing import Literal
 
 import click
 
-from stack import approve, change, changesets, create, delete, probe
-from stack.clients import Cloud
+from stack import create, delete
+from stack.aws import changesets
+from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, name, runtime
 from stack.errors import usage
 from stack.image import pin
+from stack.outside import run as probe
+from stack.review import approve, change
 from stack.terminal import Terminal
 
 

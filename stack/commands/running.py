@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
-from stack import change, releases, watch
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, name
+from stack.now import releases
+from stack.review import change
+from stack.running import watch
 from stack.terminal import Terminal
 
 

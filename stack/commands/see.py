@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from stack import dashboard, look, status
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, plot_python
+from stack.now import dashboard, look, status
 from stack.terminal import Terminal
 
 

@@ -7,10 +7,11 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from stack import access, endpoint
-from stack.clients import Cloud
+from stack.aws import endpoint
+from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command
 from stack.errors import OK, usage
+from stack.outside import access
 from stack.terminal import Terminal
 
 

@@ -10,7 +10,7 @@ from stack.cost import parts, prices
 from stack.cost.context import Context
 from stack.cost.prices import Line, NotPriced
 from stack.cost.usage import Usage
-from stack.environment import IMAGE_PARAMETER, Environment
+from stack.files.environment import IMAGE_PARAMETER, Environment
 from stack.scan.templates import Resolved, resolved
 
 

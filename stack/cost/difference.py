@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stack import templates
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.aws.stacks import Stack
 from stack.cost import bill
 from stack.cost.bill import Bill
 from stack.cost.usage import Usage
 from stack.errors import ToolError
+from stack.files import templates
 from stack.scan.templates import resolved_with
-from stack.stacks import Stack
 from stack.terminal import Terminal
 
 

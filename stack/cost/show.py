@@ -13,8 +13,8 @@ from stack.cost import prices
 from stack.cost.bill import Bill
 from stack.cost.prices import Line
 from stack.cost.usage import Usage
-from stack.environment import Environment
 from stack.errors import ToolError
+from stack.files.environment import Environment
 from stack.terminal import Terminal
 
 

@@ -10,7 +10,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.doctor.finding import Finding, Findings, Subject
 from stack.errors import explain, nearest
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.aws.stacks import Stack
 from stack.scan.templates import Resolved
-from stack.stacks import Stack
 
 State = Literal["ok", "problem", "not known", "not needed"]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stack import stacks, tasks
-from stack.clients import Cloud
+from stack.aws import stacks
+from stack.aws.clients import Cloud
 from stack.cost.tasks import capacity, spread
 from stack.doctor.finding import Finding, Findings, Subject
+from stack.now import tasks
 from stack.scan.resolve import references
 from stack.scan.templates import Resolved
 

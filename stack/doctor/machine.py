@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import sys
 
-from stack import execute
 from stack.doctor.finding import Finding, Findings, Subject
 from stack.errors import ToolError
 from stack.image import engine, pin
+from stack.now import execute
 
 _PYTHON = (3, 11)
 _BUILDS_FOR = ("amd64", "arm64")

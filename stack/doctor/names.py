@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.resolver
 from botocore.exceptions import ClientError
 
-from stack import stacks
+from stack.aws import stacks
 from stack.doctor.finding import Finding, Findings, Subject
 
 # One of them has to be in a CAA record, where a name has any, for ACM to issue a certificate.

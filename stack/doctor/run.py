@@ -9,8 +9,8 @@ from dataclasses import asdict
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from stack import stacks
-from stack.clients import Cloud
+from stack.aws import stacks
+from stack.aws.clients import Cloud
 from stack.doctor import account, limits, machine, names, permissions
 from stack.doctor.finding import Finding, Findings, Subject
 from stack.errors import DENIED, FAILED, OK, ToolError, explain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
 
 _SECONDS = 60

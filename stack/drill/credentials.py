@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from stack import access, web
 from stack.drill.drill import Drill, NotSeenError
 from stack.drill.stage import Stage
+from stack.outside import access, web
 
 # The objective; the service promises a minute.
 _MINUTES = 5.0

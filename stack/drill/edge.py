@@ -7,10 +7,10 @@ import json
 from collections import Counter
 from urllib.parse import urlsplit
 
-from stack import web
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
 from stack.errors import ToolError
+from stack.outside import web
 
 _SCRIPT = "<script>alert(document.cookie)</script>"
 # One MiB is taken; this is not.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 
-from stack import tasks, web
 from stack.drill import commands
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage, is_well
+from stack.now import tasks
+from stack.outside import web
 
 _MINUTES = 15.0
 # How long a zone is away where the environment has a way to take it away.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stack import tasks
 from stack.drill.drill import Drill, NotSeenError
 from stack.drill.stage import Stage
+from stack.now import tasks
 
 _MINUTES = 25.0
 # Where a version need not bake, alarms would come too late; for this deployment it has to.

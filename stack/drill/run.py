@@ -8,14 +8,15 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
-from stack import access, address, endpoint, stacks
-from stack.address import Address
-from stack.clients import Cloud
+from stack.aws import endpoint, stacks
+from stack.aws.clients import Cloud
 from stack.drill import catalog, report
 from stack.drill.drill import Drill, NotHereError, NotSeenError, Result
 from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import FAILED, OK, ToolError, explain, refused, usage
+from stack.outside import access, address
+from stack.outside.address import Address
 from stack.terminal import Terminal
 
 

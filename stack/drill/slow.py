@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from stack import web
 from stack.drill.stage import Stage
+from stack.outside import web
 
 
 def request(stage: Stage, seconds: float) -> socket.socket:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from stack import access, stacks, tasks
-from stack.access import Token
-from stack.address import Address
-from stack.clients import Cloud
+from stack.aws import stacks
+from stack.aws.clients import Cloud
 from stack.drill.drill import NotHereError, NotSeenError, Result, Seen
 from stack.drill.traffic import Traffic
 from stack.errors import ToolError
+from stack.now import tasks
+from stack.outside import access
+from stack.outside.access import Token
+from stack.outside.address import Address
 from stack.terminal import Terminal
 
 # Requests a second: enough that a share of them is many, and few enough for a quarter of a vCPU.

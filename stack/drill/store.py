@@ -6,10 +6,10 @@ import contextlib
 import json
 from typing import Any
 
-from stack import web
 from stack.drill import commands, slow
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
+from stack.outside import web
 
 _MINUTES = 15.0
 _OUTAGE_SECONDS = 240

@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from stack import web
-from stack.address import Address
+from stack.outside import web
+from stack.outside.address import Address
 
 _THREADS = 8
 _SECONDS = 15.0

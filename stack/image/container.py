@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.terminal import Terminal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.image.registry import Repository
 

@@ -8,12 +8,12 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from stack.clients import Cloud
-from stack.environment import Environment
+from stack.aws.clients import Cloud
 from stack.errors import ToolError, usage
+from stack.files.environment import Environment
+from stack.files.processor import IN_IMAGES
 from stack.image import container, engine, inputs, process
 from stack.image.registry import Repository
-from stack.processor import IN_IMAGES
 from stack.terminal import Terminal
 
 Runtime = Literal["auto", "container", "process"]

@@ -11,9 +11,9 @@ import platform
 import tarfile
 from pathlib import Path
 
+from stack.files.processor import IN_IMAGES, of_this_machine
 from stack.image import dockerfile, inputs, registry
 from stack.image.registry import Repository
-from stack.processor import IN_IMAGES, of_this_machine
 
 RUNTIME_LABEL = "io.echo-room.runtime"
 

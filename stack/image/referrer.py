@@ -10,7 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.image import registry, sbom
 from stack.image.registry import Repository

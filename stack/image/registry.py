@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from stack import web
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
+from stack.outside import web
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"

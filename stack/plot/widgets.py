@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.plot.sheet import Mark, Panel, Series, Sheet
 from stack.terminal import Terminal
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from stack import environment
+from stack.files import environment
 from stack.scan import checkov, guard, iam, lint, policy, scores, templates
 from stack.scan.policy import Suppression, Violation
 from stack.scan.result import TOOLS, Check, Finding, Target, tool

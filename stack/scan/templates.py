@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from stack import rules
-from stack.environment import IMAGE_PARAMETER, Environment
 from stack.errors import usage
+from stack.files import rules
+from stack.files.environment import IMAGE_PARAMETER, Environment
+from stack.files.templates import Template
 from stack.scan import standins
 from stack.scan.resolve import as_text, resolve, typed, variables
-from stack.templates import Template
 
 # What an environment file may leave to its owner, and a template's Rules refuse until it is there: the
 # templates are resolved with examples then.

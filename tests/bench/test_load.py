@@ -15,8 +15,8 @@ from bench.load.__main__ import main
 from bench.load.objectives import judge
 from bench.load.profiles import PROFILES, Schedule
 from bench.load.recorder import DifferentError, Recorder
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.files import environment
 from tests.stack import running
 
 ROOT = Path(__file__).resolve().parents[2]

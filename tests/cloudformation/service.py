@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack import environment
-from stack.environment import Environment
+from stack.files import environment
+from stack.files.environment import Environment
 from stack.scan.resolve import references
 from stack.scan.templates import Resolved
 

@@ -9,7 +9,7 @@ from typing import Any
 import cfnlint
 import pytest
 
-from stack import templates
+from stack.files import templates
 from stack.scan.resolve import resolve
 from stack.scan.standins import pseudo_parameters
 

@@ -10,7 +10,7 @@ from typing import Any
 import cfnlint
 import pytest
 
-from stack import templates
+from stack.files import templates
 from stack.scan.resolve import resolve
 from stack.scan.standins import ACCOUNT, pseudo_parameters
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stack import rules
 from stack.errors import ToolError
+from stack.files import rules
 from stack.scan.resolve import as_text, references, resolve, typed
 from stack.scan.templates import Resolved
 from tests.cloudformation.service import load_environment

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import requests
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.files import environment
 from stack.image import container
 from tests.e2e.checkout import Checkout
 

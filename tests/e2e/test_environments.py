@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from stack.processor import of_this_machine
+from stack.files.processor import of_this_machine
 from tests.e2e import another
 from tests.e2e.checkout import ROOT, Checkout, free_port
 from tests.e2e.readme import readme_command

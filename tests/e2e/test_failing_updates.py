@@ -11,7 +11,7 @@ import pytest
 
 from docs import transcripts
 from docs.standins import shape
-from stack.processor import of_this_machine
+from stack.files.processor import of_this_machine
 from tests.e2e import another
 from tests.e2e.checkout import Checkout
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.files import environment
 from stack.image import engine
 from tests.ports import free_port
 from tests.stack import small_project

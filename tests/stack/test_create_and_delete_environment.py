@@ -134,7 +134,7 @@ def test_reading_starts_nothing(make_project, command, tmp_path):
 def test_ctrl_c_says_what_goes_on_and_exits_130(project, monkeypatch):
     import time
 
-    from stack import progress
+    from stack.running import progress
 
     real = progress.Follower.follow
 

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from stack import dashboard, environment, errors
+from stack import errors
+from stack.aws.clients import Cloud
 from stack.cli import tool
-from stack.clients import Cloud
 from stack.commands import base
 from stack.errors import ToolError
-from tests.stack.running import NOW, stubbed
+from stack.files import environment
+from stack.now import dashboard
+from tests.stack.services import NOW, stubbed
 
 ROOT = Path(__file__).parents[2]
 # A session in a terminal, and shell code.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from stack import strays
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.terminal import Terminal
 from tests.stack import running
-from tests.stack.running import ARN
+from tests.stack.services import ARN
 
 RULE = "events-rule/echo-room-prod-monitoring-ProbeSchedule"
 LOOK = {"cluster": "c", "desiredStatus": "RUNNING"}

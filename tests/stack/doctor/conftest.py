@@ -13,9 +13,9 @@ import dns.resolver
 import dns.rrset
 import pytest
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.doctor.finding import Finding, Subject
+from stack.files import environment
 from stack.scan.templates import resolved
 
 FARGATE = """

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
+from stack.aws.stacks import Stack
 from stack.doctor import account, limits, permissions, run
-from stack.stacks import Stack
+from stack.files import environment
 from tests.stack.doctor.conftest import one
-from tests.stack.running import NOW, STACK, resources, stubbed
+from tests.stack.services import NOW, STACK, resources, stubbed
 
 
 def cloud_of(project: Any) -> Cloud:

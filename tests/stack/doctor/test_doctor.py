@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
-from stack import environment
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.doctor import machine
 from stack.doctor.finding import Subject
 from stack.errors import explain
+from stack.files import environment
 from stack.image import engine
 from stack.image.engine import Engine
 from tests.stack.doctor.conftest import one

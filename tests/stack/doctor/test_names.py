@@ -10,7 +10,7 @@ import pytest
 from stack.doctor import names
 from stack.doctor.finding import Finding
 from tests.stack.doctor.conftest import one
-from tests.stack.running import NOW, STACK, resources, stubbed
+from tests.stack.services import NOW, STACK, resources, stubbed
 
 SERVERS = ["ns-1.awsdns-1.org", "ns-2.awsdns-2.com"]
 ARN = "arn:aws:acm:us-east-1:1:certificate/c"

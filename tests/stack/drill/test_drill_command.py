@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from stack import environment
-from stack.address import Address
-from stack.clients import Cloud
+from stack.aws.clients import Cloud
 from stack.drill import catalog, run
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import ToolError
+from stack.files import environment
+from stack.outside.address import Address
 from stack.terminal import Terminal
 from tests.docs.pages import ROOT
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from stack.errors import ToolError
+from stack.files.templates import parse
 from stack.scan.resolve import references, resolve, typed
-from stack.templates import parse
 
 PSEUDO = {"AWS::Region": "eu-west-1", "AWS::Partition": "aws", "AWS::StackName": "echo-room-test-x"}
 

@@ -1,0 +1,1 @@
+"""What is there now: state, tasks, logs, drift, releases, the dashboard."""

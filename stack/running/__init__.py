@@ -1,0 +1,1 @@
+"""While an operation runs: its progress, and why it failed."""
