@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from stack.aws.stacks import Stack
@@ -20,7 +22,7 @@ from stack.terminal import Terminal
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 KIND = "AWS::CloudFormation::Stack"
-# Nobody ever signals it, so an update with it fails when its seconds are over.
+# An update with it fails when its seconds are over, or when it is told to.
 WAITING = """Resources:
   Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
   Wait:
@@ -38,6 +40,21 @@ def begin_update(project: Any, seconds: int) -> None:
     )
 
 
+def fail_update(project: Any) -> None:
+    cloudformation = project.client("cloudformation")
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            cloudformation.signal_resource(
+                StackName=project.stack("data"), LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
+            )
+        except ClientError:  # the update has not come to it yet
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
+
+
 def test_nothing_runs(created):
     done = created.do("watch")
     assert done.exit_code == 0, done.output
@@ -48,8 +65,16 @@ def test_nothing_runs(created):
     assert "nothing to cancel" in refused.stderr
 
 
-def test_watch_follows_an_update_that_somebody_else_began_to_its_verdict(created):
-    begin_update(created, 8)
+def test_watch_follows_an_update_that_somebody_else_began_to_its_verdict(created, monkeypatch):
+    begin_update(created, 600)
+    follow = Follower.follow
+
+    def failing(self: Follower, verb: str, start: Any) -> Any:
+        """The update fails once it is followed, however long it took to begin with that."""
+        del start
+        return follow(self, verb, lambda: fail_update(created))
+
+    monkeypatch.setattr(Follower, "follow", failing)
     before = sorted((created.root / ".state" / created.env).glob("*"))
     done = created.do("watch")
     assert done.exit_code == 1, done.output
