@@ -17,7 +17,7 @@ from bench.load.profiles import PROFILES, Schedule
 from bench.load.recorder import DifferentError, Recorder
 from stack.aws.clients import Cloud
 from stack.files import environment
-from tests.stack import running
+from tests.stack import services
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +91,7 @@ def test_a_run_is_held_to_the_goals_of_its_environment(
 ) -> None:
     loaded = environment.load(ROOT, "local")
     cloud = Cloud(replace(loaded, parameters={**loaded.parameters, "slo": file}))
-    found = deployed and replace(running.STACK, name="slo", parameters=deployed)
+    found = deployed and replace(services.STACK, name="slo", parameters=deployed)
     asked: list[str] = []
     monkeypatch.setattr(goals.stacks, "describe", lambda _, name: asked.append(name) or found)
     assert goals.of(cloud) == goals.Goals(*wanted)
