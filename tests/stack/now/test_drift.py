@@ -12,7 +12,7 @@ from stack.aws.clients import Cloud
 from stack.errors import FAILED, OK, ToolError
 from stack.now import drift
 from stack.terminal import Terminal
-from tests.stack import running
+from tests.stack import services
 from tests.stack.services import NOW
 
 RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
@@ -68,7 +68,7 @@ def test_without_stacks_there_is_nothing_to_compare(project):
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK, "gone": None})
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK, "gone": None})
     monkeypatch.setattr(drift.time, "sleep", lambda _: None)
     return cloud
 
@@ -89,7 +89,7 @@ def described(name: str, kind: str, *paths: str, expected: dict[str, Any]) -> di
 
 
 def prepare(cloud: Cloud, *drifts: dict[str, Any], status: str = "DETECTION_COMPLETE", reason: str = ""):
-    stub = running.stubbed(cloud, "cloudformation")
+    stub = services.stubbed(cloud, "cloudformation")
     common = {"StackId": "service-id", "StackDriftDetectionId": "d", "Timestamp": NOW}
     stub.add_response("detect_stack_drift", {"StackDriftDetectionId": "d"}, {"StackName": "service-id"})
     for one in ("DETECTION_IN_PROGRESS", status):
@@ -111,7 +111,7 @@ def prepare(cloud: Cloud, *drifts: dict[str, Any], status: str = "DETECTION_COMP
     )
     if drifts:
         stub.add_response("get_template", {"TemplateBody": "Resources: {}"})
-    stub.add_response("list_stack_resources", running.resources(("Same", "T", "t"), ("New", "T", "n")))
+    stub.add_response("list_stack_resources", services.resources(("Same", "T", "t"), ("New", "T", "n")))
     return stub
 
 
@@ -156,7 +156,7 @@ def test_what_could_not_be_compared_is_a_failure(cloud, capsys):
 
 
 def test_an_endpoint_without_drift_detection_says_so_in_a_line(cloud):
-    stub = running.stubbed(cloud, "cloudformation")
+    stub = services.stubbed(cloud, "cloudformation")
     stub.add_client_error("detect_stack_drift", "InvalidAction", "no")
     with stub, pytest.raises(ToolError, match=r"^http\S+ has no drift detection\.$") as raised:
         drift.run(cloud, Terminal(), as_json=False)

@@ -14,7 +14,7 @@ from stack.errors import REFUSED, USAGE, ToolError
 from stack.files import environment
 from stack.now import execute
 from stack.terminal import Terminal
-from tests.stack import running
+from tests.stack import services
 from tests.stack.services import ARN
 
 # Writes down what it gets, and ends as it is told.
@@ -36,7 +36,7 @@ def on_aws(project) -> None:
 
 @pytest.fixture
 def cloud(on_aws, cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
     return cloud
 
 
@@ -55,9 +55,9 @@ def plugin(tmp_path, monkeypatch):
 
 
 def prepare(cloud: Cloud, *tasks: str, on: bool = True, status: str = "RUNNING"):
-    ecs = running.stubbed(cloud, "ecs")
-    described = [running.task(one, lastStatus=status) for one in tasks]
-    running.describe_service(cloud, ecs, *described, enableExecuteCommand=on)
+    ecs = services.stubbed(cloud, "ecs")
+    described = [services.task(one, lastStatus=status) for one in tasks]
+    services.describe_service(cloud, ecs, *described, enableExecuteCommand=on)
     return ecs
 
 
@@ -73,7 +73,7 @@ def answer(ecs, task: str, command: str) -> None:
         {"cluster": "c", "task": task, "command": command, "interactive": True},
     )
     containers = [{"name": "agent", "runtimeId": "no"}, {"name": "service", "runtimeId": "r-7"}]
-    ecs.add_response("describe_tasks", {"tasks": [running.task(task, containers=containers)]})
+    ecs.add_response("describe_tasks", {"tasks": [services.task(task, containers=containers)]})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from stack.now import logs
 from stack.now.loglines import Line
 from stack.now.logs import Wanted
 from stack.terminal import Terminal
-from tests.stack import running
+from tests.stack import services
 
 AT = datetime(2026, 11, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 MILLISECONDS = int(AT.timestamp() * 1000)
@@ -106,18 +106,18 @@ def test_a_time_that_is_none_is_wrong_use(words):
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
     monkeypatch.setattr(logs, "_LOOK_LOCALLY", 0)
     return cloud
 
 
 def prepare(cloud: Cloud, log: dict[str, Any]):
-    ecs = running.stubbed(cloud, "ecs")
-    running.describe_service(cloud, ecs)
+    ecs = services.stubbed(cloud, "ecs")
+    services.describe_service(cloud, ecs)
     container = {"name": "service", "logConfiguration": log} if log else {"name": "service"}
     ecs.add_response("describe_task_definition", {"taskDefinition": {"containerDefinitions": [container]}})
     ecs.activate()
-    return running.stubbed(cloud, "logs")
+    return services.stubbed(cloud, "logs")
 
 
 AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-stream-prefix": "task"}}

@@ -16,7 +16,7 @@ from stack.image import labels
 from stack.image.labels import Labels
 from stack.now import status
 from stack.terminal import Terminal
-from tests.stack import running
+from tests.stack import services
 from tests.stack.services import IMAGE, NOW
 
 
@@ -67,7 +67,7 @@ def test_an_image_says_its_version_but_no_commit_where_it_has_none(created):
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
     monkeypatch.setattr(status.changesets, "pending_names", lambda *_: [])
     return cloud
 
@@ -78,7 +78,7 @@ def alarms(*names: str) -> list[Resource]:
 
 def test_alarms_are_counted_by_state_a_hundred_at_a_time(cloud):
     names = [f"A{number:03}" for number in range(101)]
-    stub = running.stubbed(cloud, "cloudwatch")
+    stub = services.stubbed(cloud, "cloudwatch")
     for some in (names[:100], names[100:]):
         wanted = [f"stack-{name}" for name in some]
         answer = [
@@ -94,16 +94,18 @@ def test_alarms_are_counted_by_state_a_hundred_at_a_time(cloud):
 
 
 def test_without_alarms_cloudwatch_is_not_asked(cloud):
-    with running.stubbed(cloud, "cloudwatch"):
+    with services.stubbed(cloud, "cloudwatch"):
         assert status._alarms(cloud, []) == {}
 
 
 def test_the_service_its_deployment_and_alarms_are_shown(cloud, capsys):
-    ecs, cloudwatch = running.stubbed(cloud, "ecs"), running.stubbed(cloud, "cloudwatch")
-    running.describe_service(cloud, ecs, running.task("a"), running.task("b", availabilityZone="us-east-1b"))
-    cloudformation = running.stubbed(cloud, "cloudformation")
+    ecs, cloudwatch = services.stubbed(cloud, "ecs"), services.stubbed(cloud, "cloudwatch")
+    services.describe_service(
+        cloud, ecs, services.task("a"), services.task("b", availabilityZone="us-east-1b")
+    )
+    cloudformation = services.stubbed(cloud, "cloudformation")
     alarm = ("ErrorsAlarm", "AWS::CloudWatch::Alarm", "stack-errors")
-    cloudformation.add_response("list_stack_resources", running.resources(alarm))
+    cloudformation.add_response("list_stack_resources", services.resources(alarm))
     cloudwatch.add_response(
         "describe_alarms", {"MetricAlarms": [{"AlarmName": "stack-errors", "StateValue": "ALARM"}]}
     )

@@ -13,34 +13,34 @@ from stack.errors import ToolError
 from stack.files import environment
 from stack.now import tasks
 from stack.terminal import Terminal
-from tests.stack import running
+from tests.stack import services
 from tests.stack.services import ARN, NOW
 
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": running.STACK})
+    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
     return cloud
 
 
 def prepare(cloud: Cloud):
     address = [{"details": [{"name": "privateIPv4Address", "value": "10.0.0.1"}]}]
-    ecs, elbv2 = running.stubbed(cloud, "ecs"), running.stubbed(cloud, "elbv2")
+    ecs, elbv2 = services.stubbed(cloud, "ecs"), services.stubbed(cloud, "elbv2")
     elbv2.add_response(
         "describe_target_health",
         {"TargetHealthDescriptions": [{"Target": {"Id": "10.0.0.1"}, "TargetHealth": {"State": "healthy"}}]},
     )
-    running.describe_service(
+    services.describe_service(
         cloud,
         ecs,
-        running.task(
+        services.task(
             "new",
             healthStatus="HEALTHY",
             startedAt=NOW,
             capacityProviderName="FARGATE_SPOT",
             attachments=address,
         ),
-        running.task("starts", lastStatus="PENDING", availabilityZone="us-east-1b"),
+        services.task("starts", lastStatus="PENDING", availabilityZone="us-east-1b"),
         loadBalancers=[{"targetGroupArn": "group"}],
     )
     wanted = {"cluster": "c", "serviceName": "s", "desiredStatus": "STOPPED"}
@@ -51,7 +51,7 @@ def prepare(cloud: Cloud):
         "describe_tasks",
         {
             "tasks": [
-                running.task(
+                services.task(
                     "late",
                     stoppedAt=NOW + timedelta(minutes=1),
                     stoppedReason="Essential container in task exited",
@@ -63,7 +63,7 @@ def prepare(cloud: Cloud):
     ecs.add_response("list_tasks", {"taskArns": [f"{ARN}task/c/early"]}, {**wanted, "nextToken": "more"})
     ecs.add_response(
         "describe_tasks",
-        {"tasks": [running.task("early", stoppedAt=NOW, stoppedReason="CannotPullContainerError")]},
+        {"tasks": [services.task("early", stoppedAt=NOW, stoppedReason="CannotPullContainerError")]},
     )
     return ecs, elbv2
 
