@@ -205,6 +205,8 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 	@$(PY) -m app serve
 
 .PHONY: check
+# Where it is set, each of some thousand processes would compile all that it imports.
+check: export PYTHONDONTWRITEBYTECODE :=
 check: $(DEV) $(SCAN) $(LOAD) $(PLOT) lint ## Everything that must hold: lint, types, templates, all tests
 	@$(VENV)/bin/pytest -n 8 --dist worksteal -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)

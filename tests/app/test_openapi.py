@@ -13,7 +13,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import requests
 
@@ -43,6 +42,8 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_the_document_is_served_and_valid(open_server: Server) -> None:
+    import jsonschema  # takes more than a second, of every worker
+
     answer = requests.get(f"{open_server.url}/openapi.json", timeout=30)
     assert answer.headers["Content-Type"] == "application/json"
     served = answer.json()
@@ -190,6 +191,8 @@ def test_schemathesis_would_find_something(open_server: Server, tmp_path: Path) 
 
 
 def test_answers_match_their_schemas(open_server: Server) -> None:
+    import jsonschema
+
     def valid(name: str, value: object) -> None:
         jsonschema.Draft202012Validator(SCHEMAS[name]).validate(value)
 

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,6 +34,8 @@ def lines_of(server: Server) -> list[dict[str, Any]]:
 
 def check_emf(document: dict[str, Any]) -> None:
     """The published schema, and what the specification says beside it about targets."""
+    import jsonschema  # takes more than a second, of every worker
+
     jsonschema.validate(document, SCHEMA)
     for directive in document["_aws"]["CloudWatchMetrics"]:
         assert len(directive["Metrics"]) <= 100

@@ -136,7 +136,7 @@ def test_ctrl_c_leaves_a_creation_running_and_watch_follows_it_to_its_end(story:
     creating = story.begin("create")
     said = read_until(creating, "TaskDefinition: What a task is, created")
     creating.send_signal(signal.SIGINT)
-    rest, _ = creating.communicate(timeout=60)
+    rest, _ = creating.communicate(timeout=240)
     assert creating.returncode == 130, said + rest
     assert f"Interrupted. Creating {STACK} goes on" in rest
     assert "make watch ENV=local" in rest

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from app.probe.result import METRICS
@@ -41,6 +40,8 @@ def test_a_service_that_does_what_it_should(start_server: StartServer, tls: str)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     document = json.loads(line)
+    import jsonschema  # takes more than a second, of every worker
+
     jsonschema.validate(document, SCHEMA)
     (directive,) = document["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("EchoRoom", [["Environment"]])
