@@ -94,7 +94,7 @@ def test_the_reason_says_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"Threshold": None}, "Threshold is required"),
         ({"Metrics": [{"Id": "e", "Expression": "1"}]}, "must not be set if Metrics is"),
         ({"Statistic": None, "ExtendedStatistic": "p101"}, "no statistic p101"),
-        ({**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "SEARCH('x')"}]}, "no function SEARCH"),
+        ({**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "SEARCH('x', 'Sum')"}]}, "SEARCH is not sup"),
         ({**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "m1 + 1"}]}, "names m1"),
         (
             {**_NOT_SINGLE, "Metrics": [{"Id": "e", "Expression": "1"}, {"Id": "f", "Expression": "2"}]},
