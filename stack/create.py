@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from stack.aws import changesets, endpoint, stacks
+from stack.aws import changesets, endpoint, refusals, stacks
 from stack.aws.clients import Cloud
 from stack.aws.stacks import COMPLETE, EMPTY, FAILED_CREATION, Stack
 from stack.cost import show
@@ -132,9 +132,10 @@ def _create(
     if stack is None:
         raise ToolError(f"{environment.stack_name(name)} vanished while it was being created.")
     if change_set.status == "FAILED":
+        why = refusals.told(cloud, change_set)
         # The empty stack that holds the change set is of no use to anybody.
         remove_leftover(cloud, terminal, name, stack)
-        raise ToolError(f"CloudFormation refuses to create {stack.name}: {change_set.reason}")
+        raise ToolError(f"CloudFormation refuses to create {stack.name}: {why}")
     outcome = operate(cloud, terminal, name, stack, "Creating", change_set)
     if outcome.status != "CREATE_COMPLETE":
         fail(cloud, terminal, name, "create", outcome)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from stack.aws import changesets, endpoint, stacks
+from stack.aws import changesets, endpoint, refusals, stacks
 from stack.aws.clients import Cloud
 from stack.aws.stacks import COMPLETE, Stack
 from stack.cost import difference
@@ -75,7 +75,8 @@ def run(
                 changesets.delete(cloud, made.pop())
                 continue
             if change_set.status == "FAILED":
-                raise ToolError(f"CloudFormation refuses the change of {state.name}: {change_set.reason}")
+                why = refusals.told(cloud, change_set)
+                raise ToolError(f"CloudFormation refuses the change of {state.name}: {why}")
             after[stack] = values.side(environment.templates[stack].body, wanted[stack])
             before[stack] = values.current(cloud, state)
             rows += review.rows(change_set, before[stack], after[stack], form.full)
