@@ -40,24 +40,26 @@ DRAWN = {
     "AWS::ECR::Repository": ("aws.compute.EC2ContainerRegistry", "Image repository"),
     "AWS::ECS::Service": ("aws.compute.Fargate", "Tasks"),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ("aws.network.ElbApplicationLoadBalancer", "Load balancer"),
+    "AWS::CloudWatch::Dashboard": ("aws.management.Cloudwatch", "Dashboard"),
     "AWS::KMS::Key": ("aws.security.KMS", "Key of table and logs"),
     "AWS::Logs::LogGroup": ("aws.management.CloudwatchLogs", "Logs"),
+    "AWS::Route53::HealthCheck": ("aws.network.Route53", "Health checks"),
     "AWS::Route53::RecordSet": ("aws.network.Route53", "Name"),
     "AWS::S3::Bucket": ("aws.storage.S3", "Access logs"),
+    "AWS::SNS::Topic": ("aws.integration.SNS", "Pages and tickets"),
     "AWS::WAFv2::WebACL": ("aws.security.WAF", "Web ACL"),
 }
 # Frames, wiring and permissions: the picture's boxes and arrows, or beneath its level.
 NOT_DRAWN = {
     "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationSignals::ServiceLevelObjective",
-    "AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::CloudWatch::CompositeAlarm", "AWS::EC2::EgressOnlyInternetGateway",
     "AWS::EC2::FlowLog", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
     "AWS::EC2::SecurityGroupEgress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation",
     "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock", "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster",
     "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::TargetGroup",
     "AWS::Events::Rule", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::MetricFilter",
-    "AWS::Logs::ResourcePolicy", "AWS::Route53::HealthCheck", "AWS::S3::BucketPolicy",
-    "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
+    "AWS::Logs::ResourcePolicy", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
     "AWS::WAFv2::LoggingConfiguration", "AWS::WAFv2::WebACLAssociation",
 }  # fmt: skip
 
@@ -149,6 +151,7 @@ def draw(target: Path) -> None:
     ):  # fmt: skip
         clients = Users("API users")
         name = node("AWS::Route53::RecordSet")
+        checks = node("AWS::Route53::HealthCheck")
         with Cluster("Region", graph_attr=font):
             web_acl = node("AWS::WAFv2::WebACL")
             certificate = node("AWS::CertificateManager::Certificate")
@@ -167,6 +170,8 @@ def draw(target: Path) -> None:
             key = node("AWS::KMS::Key")
             scaling = node("AWS::ApplicationAutoScaling::ScalingPolicy")
             alarms = node("AWS::CloudWatch::Alarm")
+            topics = node("AWS::SNS::Topic")
+            dashboard = node("AWS::CloudWatch::Dashboard")
         if missing := set(there) & set(DRAWN) - drawn:
             sys.exit(f"docs/diagram.py gives no place to {', '.join(sorted(missing))}")
         clients >> Edge(**quiet) >> name
@@ -176,7 +181,11 @@ def draw(target: Path) -> None:
         endpoints >> Edge(**quiet) >> [table, repository, logs]
         balancer >> Edge(**quiet) >> access_logs
         [table, logs] >> Edge(**quiet) >> key
-        alarms >> Edge(**quiet) >> scaling >> Edge(**quiet) >> tasks[-1]
+        logs >> Edge(**quiet) >> alarms >> Edge(**quiet) >> [topics, dashboard]
+        # Backwards, so that what alarms do stands beside them and not before the tasks.
+        tasks[-1] << Edge(**quiet) << scaling
+        alarms >> Edge(**quiet, constraint="false") >> scaling
+        checks >> Edge(**quiet) >> name
 
 
 def with_digest(picture: bytes) -> bytes:
