@@ -232,7 +232,7 @@ docs: $(DEV) ## Write the pages that are made from the code
 	@$(PY) docs/templates.py
 
 .PHONY: transcripts
-transcripts: $(DEV) ## Run every command on a local cloud; write what it prints into docs/operations.md   [PART=cloud|engine|a command that needs neither]
+transcripts: $(DEV) $(SCAN) $(LOAD) $(PLOT) ## Run every command on a local cloud; write what it prints into docs/operations.md   [PART=cloud|engine|a command that needs neither]
 	@$(PY) -m docs.transcripts $(PART)
 
 .PHONY: diagram

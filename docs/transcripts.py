@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docs.standins import Standins
-from tests.e2e.checkout import Checkout
+from tests.e2e.checkout import INSTALLED, Checkout
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
@@ -31,8 +31,8 @@ the token are stand-ins; `…` stands for lines and ends of lines that are left 
 """
 #: Longer output is cut in its middle, and longer lines at their end.
 LINES, WIDTH = 28, 150
-#: Left out: some change this machine's engine, the others take long and have pages and reports of their own.
-NOT_SHOWN = {"base-image", "compose-up", "compose-down", "scan", "load", "drill", "dashboard"}
+#: Left out: they need the Compose plugin, which not every machine that makes this page can install.
+NOT_SHOWN = {"compose-up", "compose-down"}
 SECTIONS = ("Operate", "See", "The local cloud", "The image")
 FILE = "cloudformation/environments/local.toml"
 
@@ -103,6 +103,9 @@ STEPS = [
     Step("make drift ENV=local"),
     Step("make cost ENV=local", head=18),
     Step("make releases ENV=local"),
+    Step("make load ENV=local SECONDS=10 RATE=20"),
+    Step("make drill ENV=local DRILL=oversized,killed-task"),
+    Step("make dashboard ENV=local PNG=dashboard.png"),
     Step("make change ENV=local NAME=greeting", "after an edit of `app/web/welcome.py`", _new_welcome),
     Step("make approve ENV=local NAME=greeting"),
     Step("make rollback ENV=local NAME=back"),
@@ -131,6 +134,8 @@ STEPS = [
     Step("make local-down"),
     Step("make local-reset YES=1"),
     Step("make image", part="engine"),
+    Step("make base-image", part="engine"),
+    Step("make scan OFFLINE=1", part="engine"),
 ]
 
 
@@ -169,7 +174,8 @@ def cut(text: str, head: int = LINES // 2) -> str:
 
 def run(place: Checkout, step: Step) -> str:
     """What a command prints, standard output and standard error as a terminal would have them together."""
-    return place.run(f"{{ {step.command.replace('make ', f'make VENV={ROOT}/.venv ')}; }} 2>&1").stdout
+    command = step.command.replace("make ", f"make {INSTALLED} ")
+    return place.run(f"{{ {command}; }} 2>&1").stdout
 
 
 def block(step: Step, said: str) -> str:

@@ -11,7 +11,9 @@ from tests.ports import free_port
 ROOT = Path(__file__).parents[2]
 # What would make the commands under test behave otherwise than in a user's shell.
 FOREIGN = re.compile(r"^(AWS_|ECHO_|LOCALCLOUD_|MAKE|MFLAGS|PYTEST|GNUMAKE)")
-VENVS = {"VENV": ".venv", "LOAD_VENV": ".venv-load", "PLOT_VENV": ".venv-plot"}
+VENVS = {"VENV": ".venv", "LOAD_VENV": ".venv-load", "PLOT_VENV": ".venv-plot", "SCAN_VENV": ".venv-scan"}
+# Variables that have make use what is installed already.
+INSTALLED = " ".join(f"{name}={ROOT}/{folder}" for name, folder in VENVS.items())
 
 
 class Checkout:
@@ -46,8 +48,7 @@ class Checkout:
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a line as a user would type it; the tests' own virtual environments save their installation."""
-        venvs = " ".join(f"{name}={ROOT}/{folder}" for name, folder in VENVS.items())
-        command = re.sub(r"^make\b", f"make {venvs}", command)
+        command = re.sub(r"^make\b", f"make {INSTALLED}", command)
         return subprocess.run(
             ["bash", "-c", command],
             cwd=self.root,
