@@ -57,9 +57,7 @@ def combine(sign: str, left: Value, right: Value) -> Value:
         results = {at: apply(_at(left, at), _at(right, at)) for at in periods}
         return {at: float(result) for at, result in results.items() if result is not None}
     result = apply(left, right)
-    if result is None:
-        raise ExpressionError(f"{left} {sign} {right} has no result")
-    return float(result)
+    return {} if result is None else float(result)
 
 
 def _common(series: Iterable[Series]) -> list[int]:

@@ -16,6 +16,8 @@ _SCRIPT = "<script>alert(document.cookie)</script>"
 # One MiB is taken; this is not.
 _TOO_LARGE = 1024 * 1024 + 1
 _MINUTES = 15.0
+# Requests of others, before and after, that say whether somebody noticed.
+_OTHERS = 40
 
 
 def script(stage: Stage) -> None:
@@ -52,15 +54,18 @@ def _surge(stage: Stage) -> int:
 def oversized(stage: Stage) -> None:
     """Send bodies over 1 MiB, announced and not; all have to be refused, and nobody else may notice."""
     with stage.traffic() as traffic:
+        stage.wait("others are served", lambda: len(traffic.answered) > _OTHERS, 2.0)
         for way in ("announced", "chunked"):
             answer = _large(stage, chunked=way == "chunked")
             if answer not in (413, 403):
                 raise NotSeenError(f"a body of {_TOO_LARGE} bytes, {way}, was answered {answer}, not 413")
-            by = "the service (413)" if answer == 413 else "the web ACL (403)"
-            stage.note(f"a body of {_TOO_LARGE} bytes, {way}, was refused by {by}")
+            by = "the service" if answer == 413 else "the web ACL"
+            stage.note(f"a body of {_TOO_LARGE} bytes, {way}, was refused by {by} with {answer}")
         largest = _post(stage, {"str": "x" * 4000}).status
         if largest != 200:
             raise NotSeenError(f"a string of 4,000 characters was answered {largest}")
+        before = len(traffic.answered)
+        stage.wait("others still are", lambda: len(traffic.answered) > before + _OTHERS, 2.0)
     if traffic.lost:
         raise NotSeenError(f"others noticed: {traffic.summary()}")
     stage.note(f"nobody else noticed: {traffic.summary()}")

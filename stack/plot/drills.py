@@ -42,7 +42,7 @@ def page(data: Mapping[str, Any], picture: str) -> str:
         "# Drills",
         "",
         f"What happened when things were broken on purpose, on `{environment}`, {data['at'][:10]}. Made by",
-        f"`make drill ENV={environment} REPORT=docs/drills`; [what each drill is](operations.md#drills).",
+        f"`make drill ENV={environment} REPORT=docs/drills`; [what each drill is](../operations.md#drills).",
         "",
         "| drill | result | seconds |",
         "|---|---|---|",
