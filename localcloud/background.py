@@ -122,21 +122,34 @@ def down(state: StateDir, timeout: float = STOP_SECONDS) -> int | None:
         pid = state.running_pid()
         if pid:
             os.kill(pid, signal.SIGTERM)
-            if not _wait_until_stopped(state, timeout):
+            if not _wait_until_stopped(state, pid, timeout):
                 os.kill(pid, signal.SIGKILL)
-                if not _wait_until_stopped(state, 10):
+                if not _wait_until_stopped(state, pid, 10):
                     raise StateError(f"process {pid} does not end, not even on SIGKILL.")
         sweep(state)
         return pid
 
 
-def _wait_until_stopped(state: StateDir, timeout: float) -> bool:
+def _wait_until_stopped(state: StateDir, pid: int, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
-    while state.running_pid() is not None:
+    # It lets go of its state directory a moment before it is gone.
+    while state.running_pid() is not None or not _ended(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process is gone; one that only its parent has not noticed yet is, too."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:  # it ended meanwhile, or there is no /proc; then the next look tells
+        return False
 
 
 def sweep(state: StateDir) -> None:
