@@ -41,6 +41,8 @@ DRAWN = {
     "AWS::ECS::Service": ("aws.compute.Fargate", "Tasks"),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ("aws.network.ElbApplicationLoadBalancer", "Load balancer"),
     "AWS::CloudWatch::Dashboard": ("aws.management.Cloudwatch", "Dashboard"),
+    # The others of its kind only write down what ECS does.
+    "AWS::Events::Rule": ("aws.compute.Fargate", "Probe"),
     "AWS::KMS::Key": ("aws.security.KMS", "Key of table and logs"),
     "AWS::Logs::LogGroup": ("aws.management.CloudwatchLogs", "Logs"),
     "AWS::Route53::HealthCheck": ("aws.network.Route53", "Health checks"),
@@ -58,7 +60,7 @@ NOT_DRAWN = {
     "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock", "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster",
     "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::TargetGroup",
-    "AWS::Events::Rule", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::MetricFilter",
+    "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::MetricFilter",
     "AWS::Logs::ResourcePolicy", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
     "AWS::WAFv2::LoggingConfiguration", "AWS::WAFv2::WebACLAssociation",
 }  # fmt: skip
@@ -158,6 +160,8 @@ def draw(target: Path) -> None:
             with Cluster("VPC", graph_attr=font):
                 internet = node("AWS::EC2::InternetGateway")
                 balancer = node("AWS::ElasticLoadBalancingV2::LoadBalancer")
+                with Cluster("Public subnets", graph_attr=font):
+                    probe = node("AWS::Events::Rule")
                 tasks = []
                 for zone in zones:
                     with Cluster(f"Private subnet, {zone}", graph_attr=font):
@@ -176,6 +180,7 @@ def draw(target: Path) -> None:
             sys.exit(f"docs/diagram.py gives no place to {', '.join(sorted(missing))}")
         clients >> Edge(**quiet) >> name
         clients >> Edge(label=listener) >> internet >> balancer
+        probe >> Edge(label=listener) >> internet
         [web_acl, certificate] >> Edge(**quiet) >> balancer
         balancer >> Edge(label=str(port)) >> tasks >> Edge(**quiet) >> endpoints
         endpoints >> Edge(**quiet) >> [table, repository, logs]

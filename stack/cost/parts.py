@@ -208,6 +208,8 @@ def _record(context: Context, name: str, properties: Mapping[str, Any]) -> Found
 
 def _rule(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
     """Rules are free; the tasks that a schedule starts, and what they say, are not."""
+    if properties.get("State") == "DISABLED":
+        return
     if any("EcsParameters" in target for target in properties.get("Targets", ())):
         yield context.line(name, f"{_PROBE_METRICS} metrics of the probe", _PROBE_METRICS, "custom-metric")
         yield context.not_priced(name, "the tasks it starts: a minute or more each")

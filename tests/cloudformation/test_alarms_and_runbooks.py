@@ -17,7 +17,7 @@ from tests.cloudformation.conftest import parse_template
 from tests.cloudformation.service import load_environment
 
 ROOT = Path(__file__).parents[2]
-STACKS = ("monitoring", "slo", "health")
+STACKS = ("monitoring", "probe", "slo", "health")
 RUNBOOKS = (ROOT / "docs" / "operations.md").read_text().partition("\n## Runbooks\n")[2].partition("\n## ")[0]
 OBJECTIVES = (ROOT / "docs" / "slo.md").read_text()
 METRIC, COMPOSITE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"

@@ -87,19 +87,13 @@ def test_the_page_is_right_about_a_million_echoes() -> None:
         assert added == pytest.approx(more, abs=0.03)
 
 
-# The probe has no way to the balancer with these (a Rule of the monitoring stack).
-NO_PROBE = {"monitoring": {"Probe": "off"}}
 # Parameters of dev (two zones, Egress public), and what they add to its idle sum, as the page says.
 CHOICES = {
     "nat": ({"network": {"Egress": "nat"}}, "36.50", 1),
     "nat-per-zone": ({"network": {"Egress": "nat-per-zone"}}, "73.00", 1),
-    "endpoints": ({"network": {"Egress": "endpoints"}, **NO_PROBE}, "43.80", 1),
-    "endpoints-3": ({"network": {"Egress": "endpoints", "Zones": "3"}, **NO_PROBE}, "65.70", 1),
-    "secrets": (
-        {"network": {"Egress": "endpoints", "SecretsManagerEndpoint": "true"}, **NO_PROBE},
-        "14.60",
-        1,
-    ),
+    "endpoints": ({"network": {"Egress": "endpoints"}}, "43.80", 1),
+    "endpoints-3": ({"network": {"Egress": "endpoints", "Zones": "3"}}, "65.70", 1),
+    "secrets": ({"network": {"Egress": "endpoints", "SecretsManagerEndpoint": "true"}}, "14.60", 1),
     "no-key": ({"data": {"CustomerKey": "false"}}, "1.00", -1),
 }
 
@@ -163,14 +157,14 @@ def test_the_service_writes_as_many_metrics_as_are_assumed() -> None:
 def test_what_is_not_priced_is_named_and_nothing_else_is_left_out(name: str) -> None:
     found = bill_of(name)
     named = {(one.stack, one.why.split(" (")[0].split(":")[0]) for one in found.not_priced}
-    probe = {("monitoring", "the tasks it starts")}
+    probe = {("probe", "the tasks it starts")}
     assert (
         named
         == {
             "account": set(),
             "dev": {("service", "Container Insights"), *probe},
             "local": {("service", "Container Insights"), ("slo", "Application Signals"), *probe},
-            "prod": {("service", "Container Insights"), ("slo", "Application Signals")},
+            "prod": {("service", "Container Insights"), ("slo", "Application Signals"), *probe},
         }[name]
     )
 

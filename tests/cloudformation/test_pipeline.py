@@ -16,7 +16,9 @@ from stack.scan.standins import ACCOUNT, pseudo_parameters
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
-DEPLOYED = ("registry", "data", "network", "edge", "service", "monitoring", "slo", "dashboard", "health")
+DEPLOYED = (
+    "registry", "data", "network", "edge", "service", "monitoring", "probe", "slo", "dashboard", "health",
+)  # fmt: skip
 STACK = "echo-room-account-pipeline"
 # IAM takes so many characters of a managed policy, white space not counted.
 LARGEST_POLICY = 6144

@@ -90,12 +90,10 @@ def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
-def alarm_changes(place: Checkout, name: str) -> list[str]:
-    """The states that an alarm of the stack `monitoring` has come to, the first first."""
+def alarm_changes(place: Checkout, stack: str, name: str) -> list[str]:
+    """The states that an alarm has come to, the first first."""
     cloudwatch = client(place, "cloudwatch")
-    (alarm,) = cloudwatch.describe_alarms(AlarmNamePrefix=f"echo-room-local-monitoring-{name}-")[
-        "MetricAlarms"
-    ]
+    (alarm,) = cloudwatch.describe_alarms(AlarmNamePrefix=f"echo-room-local-{stack}-{name}-")["MetricAlarms"]
     items = cloudwatch.describe_alarm_history(
         AlarmName=alarm["AlarmName"], HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
     )["AlarmHistoryItems"]
@@ -115,7 +113,7 @@ def test_the_scheduled_probe_finds_wrong_echoes_and_holds_no_deletion(place: Che
     )["Listeners"]
     rules = elbv2.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
     (rule,) = [one for one in rules if one["Priority"] == "100"]
-    (name,) = [one["Name"] for one in events.list_rules()["Rules"] if "ProbeSchedule" in one["Name"]]
+    (name,) = [one["Name"] for one in events.list_rules()["Rules"] if "-probe-Schedule" in one["Name"]]
 
     def probes(status: str) -> list[Any]:
         arns = ecs.list_tasks(cluster=cluster, desiredStatus=status, startedBy=f"events-rule/{name}")[
@@ -140,13 +138,13 @@ def test_the_scheduled_probe_finds_wrong_echoes_and_holds_no_deletion(place: Che
         RuleArn=rule["RuleArn"],
         Actions=[{"Type": "forward", "ForwardConfig": rule["Actions"][0]["ForwardConfig"]}],
     )
-    until(lambda: "ALARM" in alarm_changes(place, "ProbeAlarm"))
+    until(lambda: "ALARM" in alarm_changes(place, "probe", "ProbeAlarm"))
     task = probes("STOPPED")[0]
     assert (task["containers"][0]["exitCode"], task["group"]) == (1, "family:echo-room-local-service")
     metrics = client(place, "cloudwatch").list_metrics(Namespace="EchoRoom")["Metrics"]
     assert {"ProbeEchoes", "ProbeMismatches", "RevocationDelay"} <= {one["MetricName"] for one in metrics}
-    for calm in ("RevocationAlarm", "CorrectnessAlarm"):
-        assert "ALARM" not in alarm_changes(place, calm)
+    for stack, calm in (("probe", "RevocationAlarm"), ("monitoring", "CorrectnessAlarm")):
+        assert "ALARM" not in alarm_changes(place, stack, calm)
 
     # One that runs, as its revoked token is still known for a minute.
     events.enable_rule(Name=name)

@@ -11,7 +11,7 @@ from stack.terminal import Terminal
 from tests.stack import services
 from tests.stack.services import ARN
 
-RULE = "events-rule/echo-room-prod-monitoring-ProbeSchedule"
+RULE = "events-rule/echo-room-prod-probe-Schedule"
 LOOK = {"cluster": "c", "desiredStatus": "RUNNING"}
 
 

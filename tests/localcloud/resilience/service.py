@@ -37,7 +37,7 @@ class Service:
         self.checkout = checkout
         settings = "cloudformation/environments/local.toml"
         # A probe a second would keep the machine busy.
-        checkout.edit(settings, 'Probe = "on"', 'Probe = "off"')
+        checkout.edit(settings, "[parameters.probe]\n", '[parameters.probe]\nProbe = "off"\n')
         checkout.edit(settings, 'Egress = "endpoints"', 'Egress = "endpoints"\nZones = 3')
         # Bounds that scaling cannot leave: tasks come and go by what a test does.
         checkout.edit(settings, "GraceSeconds = 1", "GraceSeconds = 1\nMinTasks = 3\nMaxTasks = 3")

@@ -52,7 +52,7 @@ def test_table_has_a_sum_a_stack_and_names_assumptions():
         assert said not in done.stdout
     for said in ("EcrApiEndpoint", "endpoint in 3 zones", "5 rules", "the hosted zone it is in", "3 tasks"):
         assert said in done.stdout
-    assert "Idle 164.11 USD a month" in done.stdout
+    assert "Idle 166.31 USD a month" in done.stdout
     assert "Not priced: service.Cluster: Container Insights (enhanced)" in done.stdout
     assert "List prices of us-east-1, November 2026" in done.stderr
     assert "--requests 2000000: requests a month" in done.stderr
@@ -67,8 +67,8 @@ def test_json_adds_up():
     assert sum(line["month"] for line in found["lines"]) == pytest.approx(found["total"], abs=0.005)
     idle = sum(line["month"] for line in found["lines"] if not line["by_use"])
     assert idle == pytest.approx(found["idle"], abs=0.005)
-    assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring"]
-    assert [one["resource"] for one in found["not_priced"]] == ["Cluster", "ProbeSchedule"]
+    assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring", "probe"]
+    assert [one["resource"] for one in found["not_priced"]] == ["Cluster", "Schedule"]
 
 
 def test_local_says_that_it_is_of_aws():
