@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterable
-
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
+from stack.aws import command
 from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.terminal import Terminal
 
 # `start` waits itself until the endpoint is ready; this only bounds a start that hangs.
 _START_SECONDS = 120
+# Tasks may take as long as their StopTimeout, 120 s at most, to leave.
+_STOP_SECONDS = 180
 
 
 def answers(cloud: Cloud) -> bool:
@@ -27,26 +26,6 @@ def answers(cloud: Cloud) -> bool:
     except (ConnectionError, HTTPClientError):
         return False
     return True
-
-
-def run(cloud: Cloud, command: Iterable[str], what: str) -> str:
-    """Run one of the environment file's commands and return its output. Raises a ToolError with its words."""
-    words = [part.replace("{python}", sys.executable).replace("{url}", cloud.url) for part in command]
-    try:
-        done = subprocess.run(
-            words,
-            cwd=cloud.environment.root,
-            capture_output=True,
-            text=True,
-            timeout=_START_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{what} failed: {error}", f"Try it by hand: {' '.join(words)}") from error
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").strip()
-        raise ToolError(f"{what} failed: {said}", f"Try it by hand: {' '.join(words)}")
-    return done.stdout.strip()
 
 
 def ensure(cloud: Cloud, terminal: Terminal) -> bool:
@@ -67,8 +46,8 @@ def ensure(cloud: Cloud, terminal: Terminal) -> bool:
             f"Nothing answers at {cloud.url}.", f"{cloud.environment.file} has no [endpoint] start command."
         )
     terminal.say(f"Nothing answers at {cloud.url} yet: starting it")
-    said = run(cloud, endpoint.start, f"Starting the endpoint at {cloud.url}")
-    if said:
+    what = f"Starting the endpoint at {cloud.url}"
+    if said := command.run(cloud, endpoint.start, what, seconds=_START_SECONDS).strip():
         terminal.say(said)
     if not answers(cloud):
         raise ToolError(f"The endpoint was started, but nothing answers at {cloud.url}.")
@@ -109,5 +88,6 @@ def stop_if_empty(cloud: Cloud, terminal: Terminal) -> None:
     if left:
         terminal.say(f"{cloud.url} keeps running; it still holds {', '.join(sorted(left))}")
         return
-    said = run(cloud, endpoint.stop, f"Stopping the endpoint at {cloud.url}")
+    what = f"Stopping the endpoint at {cloud.url}"
+    said = command.run(cloud, endpoint.stop, what, seconds=_STOP_SECONDS).strip()
     terminal.say(said or f"Stopped {cloud.url}; nothing is left on it")

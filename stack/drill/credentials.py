@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stack.drill.drill import Drill, NotSeenError
 from stack.drill.stage import Stage
-from stack.outside import access, web
+from stack.outside import access
 
 # The objective; the service promises a minute.
 _MINUTES = 5.0
@@ -17,10 +17,9 @@ _IN_A_ROW = 40
 
 def revoked(stage: Stage) -> None:
     """Revoke a token that is in use, and measure until it is refused wherever it goes."""
-    token = access.create(stage.cloud, "drill-revoked")
-    stage.restore.callback(_revoke_quietly, stage, token.id)
+    token = stage.new_token()
     for _ in range(_IN_A_ROW):
-        if _status(stage, token.token) != 200:
+        if stage.status_of(token.token) != 200:
             raise NotSeenError("a new token was refused")
     stage.note("a new token is accepted, and known to the tasks")
     access.revoke(stage.cloud, token.id)
@@ -28,27 +27,9 @@ def revoked(stage: Stage) -> None:
     while refused < _IN_A_ROW:
         if time.monotonic() - begun > _MINUTES * 60:
             raise NotSeenError(f"{_MINUTES:g} minutes after its revocation the token is still accepted")
-        refused = refused + 1 if _status(stage, token.token) == 401 else 0
+        refused = refused + 1 if stage.status_of(token.token) == 401 else 0
         time.sleep(0.05)
     stage.note(f"refused everywhere {time.monotonic() - begun:.0f} s after its revocation")
-
-
-def _status(stage: Stage, token: str) -> int:
-    address = stage.address
-    context = address.context if address.is_https else None
-    return web.request(
-        "GET",
-        address.url + "/whoami",
-        headers={"Authorization": f"Bearer {token}"},
-        seconds=15.0,
-        context=context,
-        at=address.at,
-    ).status
-
-
-def _revoke_quietly(stage: Stage, token_id: str) -> None:
-    """Revoke what a drill that failed left valid; revoking twice is no mistake."""
-    access.revoke(stage.cloud, token_id)
 
 
 def certificate(stage: Stage) -> None:

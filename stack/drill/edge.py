@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import json
 from collections import Counter
-from urllib.parse import urlsplit
 
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
+from stack.drill.traffic import headers
 from stack.errors import ToolError
-from stack.outside import web
 
 _SCRIPT = "<script>alert(document.cookie)</script>"
 # One MiB is taken; this is not.
 _TOO_LARGE = 1024 * 1024 + 1
+_PIECE = b"x" * 65536
 _MINUTES = 15.0
 # Requests of others, before and after, that say whether somebody noticed.
 _OTHERS = 40
@@ -26,11 +25,11 @@ def script(stage: Stage) -> None:
     stopped: Counter[int] = Counter()
     with stage.sampled((("monitoring", "WebAclAlarm"),)):
         for _ in range(surge):
-            stopped[_post(stage, {"str": _SCRIPT}).status] += 1
+            stopped[stage.echo(_SCRIPT)] += 1
         if set(stopped) != {403}:
             raise NotSeenError(f"scripts were answered {dict(stopped)}, not 403 each")
         stage.note(f"{surge} scripts were refused with 403 by the web ACL")
-        harmless = _post(stage, {"str": "no script"}).status
+        harmless = stage.echo("no script")
         if harmless != 200:
             raise NotSeenError(f"a harmless string was answered {harmless}")
         stage.note("a harmless string comes back all the same")
@@ -41,7 +40,6 @@ def script(stage: Stage) -> None:
 def _surge(stage: Stage) -> int:
     """One more request than the alarm lets the web ACL refuse."""
     stage.resource("edge", "WebAccessControl")
-    stage.resource("monitoring", "WebAclAlarm")
     name = stage.resource("monitoring", "WebAclAlarm")
     (alarm,) = stage.cloud.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if alarm.get("Threshold", 0) > 5000:
@@ -61,7 +59,7 @@ def oversized(stage: Stage) -> None:
                 raise NotSeenError(f"a body of {_TOO_LARGE} bytes, {way}, was answered {answer}, not 413")
             by = "the service" if answer == 413 else "the web ACL"
             stage.note(f"a body of {_TOO_LARGE} bytes, {way}, was refused by {by} with {answer}")
-        largest = _post(stage, {"str": "x" * 4000}).status
+        largest = stage.echo("x" * 4000)
         if largest != 200:
             raise NotSeenError(f"a string of 4,000 characters was answered {largest}")
         before = len(traffic.answered)
@@ -71,39 +69,19 @@ def oversized(stage: Stage) -> None:
     stage.note(f"nobody else noticed: {traffic.summary()}")
 
 
-def _post(stage: Stage, body: object) -> web.Answer:
-    address = stage.address
-    return web.request(
-        "POST",
-        address.url + "/echo",
-        headers={"Authorization": f"Bearer {stage.token}", "Content-Type": "application/json"},
-        body=json.dumps(body).encode(),
-        seconds=15.0,
-        context=address.context if address.is_https else None,
-        at=address.at,
-    )
-
-
 def _large(stage: Stage, *, chunked: bool) -> int:
-    """The status for a body that is too large; 0 where the connection ended without an answer."""
-    address = stage.address
-    connection = http.client.HTTPConnection(urlsplit(address.url).netloc, timeout=30)
-    connection.sock = web.connect(
-        address.url, 30.0, address.context if address.is_https else None, address.at
-    )
-    piece = b"x" * 65536
+    """The status for a body that is too large. Raises a ToolError where there is no answer."""
+    connection = stage.address.connection(30.0)
+    length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(_TOO_LARGE)}
     try:
         connection.putrequest("POST", "/echo")
-        connection.putheader("Authorization", f"Bearer {stage.token}")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader(
-            *(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(_TOO_LARGE)))
-        )
+        for name, value in {**headers(stage.token), **length}.items():
+            connection.putheader(name, value)
         connection.endheaders()
         left = _TOO_LARGE
         try:
             while left > 0:
-                part = piece[:left]
+                part = _PIECE[:left]
                 connection.send(b"%x\r\n%s\r\n" % (len(part), part) if chunked else part)
                 left -= len(part)
             if chunked:

@@ -9,7 +9,6 @@ from stack.drill import commands
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage, is_well
 from stack.now import tasks
-from stack.outside import web
 
 _MINUTES = 15.0
 # How long a zone is away where the environment has a way to take it away.
@@ -22,18 +21,10 @@ def killed(stage: Stage) -> None:
     if len(before) < 2:
         stage.note("there is only one task, so requests fail until it is replaced")
     with stage.sampled((("monitoring", "TasksAlarm"),)), stage.traffic() as traffic:
-        address = stage.address
         # A POST, which nothing on the way may send to a second task. The connection breaks with the task, or
         # the balancer answers 502 for it: either was asked for.
         with contextlib.suppress(OSError, http.client.HTTPException):
-            web.request(
-                "POST",
-                address.url + "/echo",
-                body=b"{}",
-                headers={"Authorization": f"Bearer {stage.token}", "X-Echo-Fault": "crash=task"},
-                context=address.context if address.is_https else None,
-                at=address.at,
-            )
+            stage.echo("drill", fault="crash=task")
         stage.wait("a task is gone", lambda: len(_left(stage, before)) < len(before), _MINUTES)
         ended = [task for task in tasks.ended(stage.cloud, stage.service()) if task.id in before]
         if not ended or not any(code for task in ended for code in task.exit_codes.values()):

@@ -28,7 +28,7 @@ def broken(stage: Stage) -> None:
     service = stage.service()
     ecs: Any = stage.cloud.ecs
     (now,) = ecs.describe_services(cluster=service.cluster, services=[service.name])["services"]
-    good, usual = now["taskDefinition"], now["deploymentConfiguration"]
+    good, usual = service.definition, now["deploymentConfiguration"]
     definition = ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]
     copy = {key: value for key, value in definition.items() if key not in _NOT_REGISTERED}
     copy["containerDefinitions"][0]["environment"] = [
@@ -58,7 +58,9 @@ def broken(stage: Stage) -> None:
         stage.note("a release is deployed that is healthy, and crashes on each request")
         stage.wait("its tasks run", lambda: _runs(stage, bad), _MINUTES)
         stage.wait_for_alarm("service", "ErrorsAlarm", "ALARM", _MINUTES)
-        stage.wait("ECS goes back to the release before", lambda: _current(stage) == good, _MINUTES)
+        stage.wait(
+            "ECS goes back to the release before", lambda: stage.service().definition == good, _MINUTES
+        )
         stage.wait("none of its tasks is left", lambda: not _runs(stage, bad), _MINUTES)
         stage.wait_for_service(_MINUTES)
     with stage.traffic() as after:
@@ -66,14 +68,6 @@ def broken(stage: Stage) -> None:
     stage.note(f"requests meanwhile: {traffic.summary()}")
     if after.lost:
         raise NotSeenError(f"requests still fail after it was taken back: {after.summary()}")
-
-
-def _current(stage: Stage) -> str:
-    """The task definition that the service is to have now."""
-    service = stage.service()
-    ecs: Any = stage.cloud.ecs
-    (now,) = ecs.describe_services(cluster=service.cluster, services=[service.name])["services"]
-    return str(now["taskDefinition"])
 
 
 def _runs(stage: Stage, definition: str) -> bool:

@@ -10,27 +10,17 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from stack.drill.stage import Stage
-from stack.outside import web
+from stack.drill.traffic import headers
 
 
 def request(stage: Stage, seconds: float) -> socket.socket:
     """Send an echo that is to be answered after so many seconds; returns its connection."""
-    address = stage.address
-    sock = web.connect(address.url, 15.0, address.context if address.is_https else None, address.at)
-    body = json.dumps({"str": "drill"}).encode()
-    head = [
-        "POST /echo HTTP/1.1",
-        f"Host: {urlsplit(address.url).netloc}",
-        f"Authorization: Bearer {stage.token}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        f"X-Echo-Fault: delay={seconds:g}",
-    ]
-    sock.sendall("\r\n".join([*head, "", ""]).encode() + body)
-    return sock
+    connection = stage.address.connection()
+    asked = headers(stage.token, f"delay={seconds:g}")
+    connection.request("POST", "/echo", json.dumps({"str": "drill"}), asked)
+    return connection.sock
 
 
 def answers(held: Sequence[socket.socket], seconds: float) -> Counter[int]:

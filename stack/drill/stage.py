@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from stack.aws import stacks
 from stack.aws.clients import Cloud
 from stack.drill.drill import NotHereError, NotSeenError, Result, Seen
-from stack.drill.traffic import Traffic
+from stack.drill.traffic import Traffic, headers
 from stack.errors import ToolError
 from stack.now import tasks
 from stack.outside import access
@@ -74,6 +75,18 @@ class Stage:
         token = access.create(self.cloud, f"drill-{secrets.token_hex(4)}")
         self.restore.callback(access.revoke, self.cloud, token.id)
         return token
+
+    def echo(self, text: str, fault: str = "") -> int:
+        """Echo a string with the drill's token; returns the status.
+
+        Raises OSError or http.client.HTTPException where no answer comes.
+        """
+        body = json.dumps({"str": text}).encode()
+        return self.address.request("POST", "/echo", body, headers(self.token, fault)).status
+
+    def status_of(self, token: str) -> int:
+        """What a token gets now: 200, 401 once it is refused, 503 where nobody can verify it."""
+        return self.address.request("GET", "/whoami", headers=headers(token)).status
 
     def note(self, what: str) -> None:
         """Say and keep something that was seen, with the seconds since the drill began."""

@@ -9,7 +9,6 @@ from typing import Any
 from stack.drill import commands, slow
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
-from stack.outside import web
 
 _MINUTES = 15.0
 _OUTAGE_SECONDS = 240
@@ -26,12 +25,12 @@ def outage(stage: Stage) -> None:
         _take_away(stage)
         stage.wait(
             "a token that no task has seen is refused with 503",
-            lambda: _status(stage, unknown.token) == 503,
+            lambda: stage.status_of(unknown.token) == 503,
             _MINUTES,
         )
 
         def stands() -> bool:
-            if _status(stage, unknown.token) == 200:
+            if stage.status_of(unknown.token) == 200:
                 raise NotSeenError("a token was accepted that nobody can have verified")
             return stage.alarm("monitoring", "StoreAlarm") == "ALARM"
 
@@ -40,7 +39,7 @@ def outage(stage: Stage) -> None:
             raise NotSeenError(f"a token that the tasks know was refused: {traffic.summary()}")
         stage.note(f"a token that the tasks know goes on: {traffic.summary()}")
         _give_back(stage)
-        stage.wait("the new token is accepted", lambda: _status(stage, unknown.token) == 200, _MINUTES)
+        stage.wait("the new token is accepted", lambda: stage.status_of(unknown.token) == 200, _MINUTES)
         stage.wait_for_alarm("monitoring", "StoreAlarm", "OK", _MINUTES)
         stage.wait_for_service(_MINUTES)
 
@@ -89,17 +88,6 @@ def _undo(iam: Any, role: str) -> None:
         iam.delete_role_policy(RoleName=role, PolicyName=_POLICY)
     except iam.exceptions.NoSuchEntityException:
         return
-
-
-def _status(stage: Stage, token: str) -> int:
-    address = stage.address
-    return web.request(
-        "GET",
-        address.url + "/whoami",
-        headers={"Authorization": f"Bearer {token}"},
-        context=address.context if address.is_https else None,
-        at=address.at,
-    ).status
 
 
 DRILLS = (

@@ -5,18 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import ssl
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from stack.outside import web
 from stack.outside.address import Address
 
 _THREADS = 8
-_SECONDS = 15.0
+
+
+def headers(token: str, fault: str = "") -> dict[str, str]:
+    """Headers of an echo with this token, which may ask for a fault (X-Echo-Fault)."""
+    found = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return {**found, "X-Echo-Fault": fault} if fault else found
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Traffic:
             begun = time.monotonic()
             status = 0
             try:
-                connection = connection or self._connect()
+                connection = connection or self._address.connection()
                 status, goes_on = self._ask(connection, faulty)
             except (OSError, http.client.HTTPException):
                 goes_on = False
@@ -87,19 +89,10 @@ class Traffic:
             now = time.monotonic()
             self.answered.append(Answered(now, status, (now - begun) * 1000, faulty))
 
-    def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(urlsplit(self._address.url).netloc, timeout=_SECONDS)
-        context: ssl.SSLContext | None = self._address.context if self._address.is_https else None
-        connection.sock = web.connect(self._address.url, _SECONDS, context, self._address.at)
-        connection.auto_open = 0
-        return connection
-
     def _ask(self, connection: http.client.HTTPConnection, faulty: bool) -> tuple[int, bool]:
         """The answer's status, and whether the connection goes on."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        if faulty:
-            headers["X-Echo-Fault"] = self._fault
-        connection.request("POST", "/echo", json.dumps({"str": "drill"}), headers)
+        asked = headers(self._token, self._fault if faulty else "")
+        connection.request("POST", "/echo", json.dumps({"str": "drill"}), asked)
         answer = connection.getresponse()
         answer.read()
         return answer.status, not answer.will_close

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from stack.aws import stacks
+from stack.aws import command, stacks
 from stack.aws.clients import Cloud
 from stack.errors import ToolError, usage
 from stack.files.environment import TokenCommands
 
-_SECONDS = 60
 _OUTPUT = re.compile(r"\{([^{}.]+)\.([^{}.]+)\}")
 
 
@@ -43,8 +40,7 @@ def require(cloud: Cloud) -> TokenCommands:
 
 def create(cloud: Cloud, name: str) -> Token:
     """Make a token called `name`. Raises a ToolError with the command's own words."""
-    commands = require(cloud)
-    said = _run(cloud, commands.create, {"name": name}, "Making a token")
+    said = _run(cloud, require(cloud).create, {"name": name}, "Making a token")
     try:
         made = json.loads(said)
         return Token(str(made["id"]), made.get("name", name), made["token"], made.get("expires_at"))
@@ -62,10 +58,10 @@ def listed(cloud: Cloud) -> list[dict[str, Any]]:
     `rotated_to` and `last_used_on`; never a secret. Raises a usage ToolError where the environment has no
     such command, and a ToolError with its words.
     """
-    command = require(cloud).listing
-    if not command:
+    line = require(cloud).listing
+    if not line:
         raise _lacks(cloud, "list")
-    said = _run(cloud, command, {}, "Listing the tokens")
+    said = _run(cloud, line, {}, "Listing the tokens")
     try:
         now = datetime.now(UTC)
         return [{"id": one["id"], "state": _state(one, now), **one} for one in json.loads(said)]
@@ -94,10 +90,10 @@ def can_revoke(cloud: Cloud) -> bool:
 
 def revoke(cloud: Cloud, token_id: str) -> None:
     """Revoke a token by its id. Raises a usage ToolError where there is no command for it."""
-    command = require(cloud).revoke
-    if not command:
+    line = require(cloud).revoke
+    if not line:
         raise _lacks(cloud, "revoke")
-    _run(cloud, command, {"id": token_id}, f"Revoking the token {token_id}")
+    _run(cloud, line, {"id": token_id}, f"Revoking the token {token_id}")
 
 
 def _lacks(cloud: Cloud, key: str) -> ToolError:
@@ -107,7 +103,7 @@ def _lacks(cloud: Cloud, key: str) -> ToolError:
     )
 
 
-def _run(cloud: Cloud, command: tuple[str, ...], words: Mapping[str, str], what: str) -> str:
+def _run(cloud: Cloud, line: tuple[str, ...], words: Mapping[str, str], what: str) -> str:
     environment = cloud.environment
     if environment.token is None:
         raise ToolError(f"{environment.file} has no [token] table.")
@@ -122,26 +118,5 @@ def _run(cloud: Cloud, command: tuple[str, ...], words: Mapping[str, str], what:
                 f"Create the environment first: make create ENV={environment.name}",
             ) from None
 
-    extra = {key: _OUTPUT.sub(output, value) for key, value in environment.token.environment.items()}
-    line = []
-    for part in command:
-        filled = part.replace("{python}", sys.executable)
-        for key, value in words.items():
-            filled = filled.replace(f"{{{key}}}", value)
-        line.append(filled)
-    try:
-        done = subprocess.run(
-            line,
-            cwd=environment.root,
-            env={**cloud.process_environment(), **extra},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{what} failed: {error}") from error
-    if done.returncode != 0:
-        raise ToolError(f"{what} failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return done.stdout
+    variables = {key: _OUTPUT.sub(output, value) for key, value in environment.token.environment.items()}
+    return command.run(cloud, line, what, words=words, variables={**cloud.process_environment(), **variables})

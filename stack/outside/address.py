@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.client
 import ipaddress
 import shlex
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,10 +60,41 @@ class Address:
             found += f" --resolve {self.host}:{port}:{self.at}"
         return found
 
+    # Reading the authorities takes longer than most requests.
+    @functools.cached_property
+    def _shared_context(self) -> ssl.SSLContext | None:
+        return self.context if self.is_https else None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 15.0,
+    ) -> web.Answer:
+        """Send one request on a connection of its own, as web.request does.
+
+        Raises OSError (ssl.SSLError among them) or http.client.HTTPException; a ToolError as `context` does.
+        """
+        return web.request(
+            method, self.url + path, body, headers, seconds, context=self._shared_context, at=self.at
+        )
+
     def get(self, path: str, seconds: float = 15.0) -> web.Answer:
-        """GET a path. Raises OSError (ssl.SSLError among them) or http.client.HTTPException."""
-        context = self.context if self.is_https else None
-        return web.request("GET", self.url + path, seconds=seconds, context=context, at=self.at)
+        """GET a path, as `request` does."""
+        return self.request("GET", path, seconds=seconds)
+
+    def connect(self, seconds: float = 15.0, context: ssl.SSLContext | None = None) -> socket.socket:
+        """Connect to it, by other TLS settings than the usual ones where `context` has them."""
+        return web.connect(self.url, seconds, context or self._shared_context, self.at)
+
+    def connection(self, seconds: float = 15.0) -> http.client.HTTPConnection:
+        """Connect to it for several requests, or one that is sent in pieces. It never connects again."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=seconds)
+        connection.auto_open = 0
+        connection.sock = self.connect(seconds)
+        return connection
 
 
 def context(ca: Path | None) -> ssl.SSLContext:

@@ -20,7 +20,6 @@ class EchoChecks:
     def __init__(self, service: Address, token: str) -> None:
         self._service = service
         self._token = token
-        self._context = service.context if service.is_https else None
 
     def all(self) -> Checks:
         """Name each check and what does it."""
@@ -46,14 +45,7 @@ class EchoChecks:
         usual = {"Authorization": f"Bearer {self._token}"}
         if body is not None:
             usual["Content-Type"] = "application/json"
-        return web.request(
-            method,
-            self._service.url + path,
-            body,
-            usual if headers is None else headers,
-            context=self._context,
-            at=self._service.at,
-        )
+        return self._service.request(method, path, body, usual if headers is None else headers)
 
     def _get(self, path: str) -> str:
         answer = self._send("GET", path, headers={})

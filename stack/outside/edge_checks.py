@@ -13,7 +13,6 @@ from stack.outside import web
 from stack.outside.address import Address
 from stack.outside.checks import Checks, brief, must
 
-_SECONDS = 15.0
 _REDIRECTS = (301, 302, 307, 308)
 # A path with a query: a redirect has to keep both.
 _PATH = "/hello?a=1&b=2"
@@ -48,15 +47,15 @@ def _answers(service: Address) -> str:
     return "200"
 
 
-def _shake_hands(service: Address, context: ssl.SSLContext) -> ssl.SSLSocket:
-    connection = web.connect(service.url, _SECONDS, context, service.at)
+def _shake_hands(service: Address, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
+    connection = service.connect(context=context)
     if not isinstance(connection, ssl.SSLSocket):
         raise TypeError(f"{service.url} is not HTTPS")
     return connection
 
 
 def _certificate(service: Address) -> str:
-    with _shake_hands(service, service.context) as connection:
+    with _shake_hands(service) as connection:
         shown = connection.getpeercert() or {}
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
     return f"until {until.date()}, {(until - datetime.now(UTC)).days} days"
