@@ -15,6 +15,8 @@ from stack.cost.tasks import Found
 _DAYS, _REFUSED_KB, _ACCESS_LINE = 365 / 12, 2, 100
 # New connections that one unit of the balancer's capacity takes in an hour.
 _CONNECTIONS = 25 * 3600
+# Signals that CloudWatch counts for an objective of Application Signals in each period of its metrics.
+_SIGNALS = 2
 # What the probe writes (app/probe).
 _PROBE_METRICS = 6
 
@@ -215,10 +217,15 @@ def _rule(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
         yield context.not_priced(name, "the tasks it starts: a minute or more each")
 
 
-def _objective(context: Context, name: str, _: Mapping[str, Any]) -> Found:
-    yield context.not_priced(
-        name, "Application Signals: by signal, of which an objective makes some a minute"
-    )
+def _objective(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
+    """Price an objective, whether it counts requests or periods."""
+    if "RequestBasedSli" in properties:
+        queries = properties["RequestBasedSli"]["RequestBasedSliMetric"]["TotalRequestCountMetric"]
+    else:
+        queries = properties["Sli"]["SliMetric"]["MetricDataQueries"]
+    period = min(_metrics(queries))
+    signals = _SIGNALS * context.prices.hours * 3600 / period
+    yield context.line(name, f"{_SIGNALS} signals every {period:g} s", signals / 1e6, "signals")
 
 
 def _health_check(context: Context, name: str, properties: Mapping[str, Any]) -> Found:

@@ -149,6 +149,14 @@ def test_web_acl_and_zones_count() -> None:
     assert bill_of("dev").of("network").total == pytest.approx(0.5 * 0.5 + 0.5 * 12 * 0.03)
 
 
+def test_objectives_cost_by_how_often_they_have_a_value() -> None:
+    found = [line for line in bill_of("prod").of("slo").lines if line.price.unit == "million"]
+    assert {line.resource for line in found} == {
+        "AvailabilityObjective", "LatencyObjective", "LookupObjective", "ServiceObjective",
+    }  # fmt: skip
+    assert {(line.what, round(line.amount, 6)) for line in found} == {("2 signals every 60 s", 0.0876)}
+
+
 def test_the_service_writes_as_many_metrics_as_are_assumed() -> None:
     assert Usage().custom_metrics == len(emf.METRICS)
 
@@ -163,8 +171,8 @@ def test_what_is_not_priced_is_named_and_nothing_else_is_left_out(name: str) -> 
         == {
             "account": set(),
             "dev": {("service", "Container Insights"), *probe},
-            "local": {("service", "Container Insights"), ("slo", "Application Signals"), *probe},
-            "prod": {("service", "Container Insights"), ("slo", "Application Signals"), *probe},
+            "local": {("service", "Container Insights"), *probe},
+            "prod": {("service", "Container Insights"), *probe},
         }[name]
     )
 

@@ -52,7 +52,7 @@ def test_table_has_a_sum_a_stack_and_names_assumptions():
         assert said not in done.stdout
     for said in ("EcrApiEndpoint", "endpoint in 3 zones", "5 rules", "the hosted zone it is in", "3 tasks"):
         assert said in done.stdout
-    assert "Idle 166.31 USD a month" in done.stdout
+    assert "Idle 166.83 USD a month" in done.stdout
     assert "Not priced: service.Cluster: Container Insights (enhanced)" in done.stdout
     assert "List prices of us-east-1, November 2026" in done.stderr
     assert "--requests 2000000: requests a month" in done.stderr
