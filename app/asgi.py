@@ -28,6 +28,7 @@ from app.problems import CONTENT_TYPE, Problem, retry_later
 from app.settings import Settings
 from app.sources import Sources
 from app.store import open_store
+from app.synthetic import synthetic_echo
 from app.telemetry.metrics import Metrics, measured
 from app.telemetry.worker import Telemetry
 from app.web import create_app
@@ -55,7 +56,7 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"x-amzn-trace-id"})
 STORE_PROBE_SECONDS = 2.0
 # The routes that are answered here; all others are Flask's.
-ROUTES = ("/echo", "/ws", "/anything", "/whoami")
+ROUTES = ("/echo", "/ws", "/anything", "/whoami", "/healthz/echo")
 _LOOKUP_THREADS = 8
 
 
@@ -166,6 +167,8 @@ class Application:
             return await anything(request, self._gate)
         if path == "/whoami":
             return await self._whoami(request, self._gate)
+        if path == "/healthz/echo":
+            return synthetic_echo(request, self.metrics)
         return await self._flask(request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 from app.gate import Gate, bearer
-from app.http import Request, Response
+from app.http import Request, Response, other_method
 from app.problems import Problem, unauthorized
 from app.telemetry.metrics import Metrics
 
@@ -18,7 +18,7 @@ COMPARE_EVERY = 16
 """One in so many echoes is read back and compared; doing so with all would cost 3 % of the rate."""
 
 log = logging.getLogger("app.echo")
-_HEADERS = [(b"content-type", JSON)]
+HEADERS = [(b"content-type", JSON)]
 
 
 class _DuplicateMemberError(ValueError):
@@ -107,7 +107,11 @@ def compare(answer: bytes, text: str, metrics: Metrics) -> None:
     """
     numbers = metrics.numbers
     numbers[metrics.compared] += 1
-    if json.loads(answer) != {"str": text}:
+    try:
+        equal = json.loads(answer.decode("utf-8")) == {"str": text}
+    except ValueError:
+        equal = False
+    if not equal:
         numbers[metrics.different] += 1
         log.error("an echo of %d characters was not equal to what was sent", len(text))
         raise Problem("internal-error", "The echo was not equal to what was sent.")
@@ -116,9 +120,7 @@ def compare(answer: bytes, text: str, metrics: Metrics) -> None:
 async def echo(request: Request, gate: Gate) -> Response:
     """Answer one request to /echo. Raises Problem."""
     if request.method != "POST":
-        if request.method == "OPTIONS":
-            return 204, [(b"allow", b"OPTIONS, POST")], b""
-        raise Problem("method-not-allowed", "Use POST.", (("Allow", "OPTIONS, POST"),))
+        return other_method(request, "POST", "OPTIONS, POST")
     token = bearer(request)
     if token is not None:
         # Before anything is said about the body; a stranger learns nothing from it but its size.
@@ -138,4 +140,4 @@ async def echo(request: Request, gate: Gate) -> Response:
     metrics.echoes += 1
     if metrics.echoes % COMPARE_EVERY == 1:
         compare(answer, text, metrics)
-    return 200, _HEADERS, answer
+    return 200, HEADERS, answer

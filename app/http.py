@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from app.problems import Problem
+
 if TYPE_CHECKING:
     from app.limits import Buckets
     from app.sources import Source
@@ -53,3 +55,10 @@ class Request:
 
 # Status, headers (content-length and those of the shared layer excepted), body.
 Response = tuple[int, Headers, bytes]
+
+
+def other_method(request: Request, use: str, allow: str) -> Response:
+    """The answer to a method that a route has not: `OPTIONS` learns which it has. Raises Problem (405)."""
+    if request.method == "OPTIONS":
+        return 204, [(b"allow", allow.encode())], b""
+    raise Problem("method-not-allowed", f"Use {use}.", (("Allow", allow),))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.connection import frames
 from app.gate import Gate, bearer
-from app.http import BODY_LIMIT, CONNECTION, Request, Response
+from app.http import BODY_LIMIT, CONNECTION, Request, Response, other_method
 from app.origins import same_origin
 from app.problems import Problem, retry_later, unauthorized
 from app.settings import Settings
@@ -194,9 +194,7 @@ class WebSocketRoute:
     async def __call__(self, request: Request) -> Response:
         """Answer 101 and hand the connection over. Raises Problem: 400, 401, 403, 405, 426, 429, 503."""
         if request.method != "GET":
-            if request.method == "OPTIONS":
-                return 204, [(b"allow", b"GET, OPTIONS")], b""
-            raise Problem("method-not-allowed", "Use GET.", (("Allow", "GET, OPTIONS"),))
+            return other_method(request, "GET", "GET, OPTIONS")
         key = _handshake_key(request)
         self._check_origin(request)
         if self._lifecycle.draining:

@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.gate import Gate
-from app.http import Request, Response
-from app.problems import Problem
+from app.http import Request, Response, other_method
 
 log = logging.getLogger("app.whoami")
 
@@ -91,10 +90,8 @@ class Whoami:
 
     async def __call__(self, request: Request, gate: Gate) -> Response:
         """Answer one request. Raises Problem (401, 405, 429, 503)."""
-        if request.method == "OPTIONS":
-            return 204, [(b"allow", b"GET, HEAD, OPTIONS")], b""
         if request.method not in ("GET", "HEAD"):
-            raise Problem("method-not-allowed", "Use GET.", (("Allow", "GET, HEAD, OPTIONS"),))
+            return other_method(request, "GET", "GET, HEAD, OPTIONS")
         await gate.admit_bearer(request)
         task = self._task
         members = {

@@ -25,6 +25,7 @@ class EchoChecks:
         """Name each check and what does it."""
         yield "alive: GET /healthz", lambda: self._get("/healthz")
         yield "welcome: GET /hello", self._hello
+        yield "synthetic: GET /healthz/echo", self._synthetic
         yield "echo with a bearer token", lambda: self._echoed("hello")
         yield "echo of nothing", lambda: self._echoed("")
         yield "echo of Unicode, exactly", lambda: self._echoed(_UNICODE)
@@ -57,6 +58,13 @@ class EchoChecks:
         must(answer.status == 200, brief(answer))
         must("Hello" in json.loads(answer.body), brief(answer))
         return answer.body.decode().strip()
+
+    def _synthetic(self) -> str:
+        answer = self._send("GET", "/healthz/echo", headers={})
+        must(answer.status == 200, brief(answer))
+        text = json.loads(answer.body).get("str", "")
+        must("Is anybody there?" in text, brief(answer))
+        return f"{len(text)} characters came back"
 
     def _echoed(self, text: str) -> str:
         answer = self._send("POST", "/echo", json.dumps({"str": text}).encode())

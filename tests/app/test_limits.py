@@ -146,6 +146,7 @@ def test_each_source_is_limited_behind_a_trusted_proxy(start_server: StartServer
     assert refused.headers["ratelimit"].startswith('"source";r=0;t=')
     assert ask(server, "GET", "/hello", "X-Forwarded-For: 203.0.113.8").status == 200
     assert ask(server, "GET", "/healthz", "X-Forwarded-For: 203.0.113.7").status == 200
+    assert_problem(ask(server, "GET", "/healthz/echo", "X-Forwarded-For: 203.0.113.7"), "too-many-requests")
 
 
 def test_each_token_is_limited(start_server: StartServer) -> None:

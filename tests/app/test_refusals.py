@@ -83,6 +83,9 @@ TABLE = [
         for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD", "BREW")
     ],
     Refusal("POST /hello", "method-not-allowed", path="/hello", answer_headers={"allow": "GET, HEAD, OPTIONS"}),
+    Refusal("POST /healthz/echo", "method-not-allowed", path="/healthz/echo",
+            answer_headers={"allow": "GET, HEAD, OPTIONS"}),
+    Refusal("the synthetic echo is not a folder", "not-found", "GET", "/healthz/echo/", {}, b""),
     Refusal("no token", "unauthorized", headers=JSON, answer_headers=CHALLENGE),
     Refusal("null as token", "unauthorized", headers=JSON, body=b'{"auth": null, "str": "x"}',
             answer_headers=CHALLENGE),

@@ -145,6 +145,7 @@ def test_a_store_that_is_down_at_the_start_keeps_the_server_alive_and_not_ready(
     headers = {name.lower(): value for name, value in response.headers.items()}
     assert_problem(Answer(response.status_code, headers, response.content), "not-ready")
     assert_problem(answer_to(server, tokens.make()), "store-unavailable")
+    assert requests.get(f"{server.url}/healthz/echo", timeout=30).status_code == 200
     link.mode = "through"
     wait_for(lambda: run_probe(server)() == 200)
     assert server.terminate() == 0

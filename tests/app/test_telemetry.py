@@ -105,6 +105,7 @@ def test_metrics_in_the_log_are_valid_and_add_up(start_server: StartServer) -> N
     drive(server)
     time.sleep(0.5)
     drive(server)
+    assert requests.get(f"{server.url}/healthz/echo", timeout=30).status_code == 200
     assert server.terminate() == 0
     documents = [line for line in lines_of(server) if line["event"] == "metrics"]
     for document in documents:
@@ -119,7 +120,7 @@ def test_metrics_in_the_log_are_valid_and_add_up(start_server: StartServer) -> N
     requests_logged = [line["path"] for line in lines_of(server) if line["event"] == "request"]
     assert total("Requests") == 12, requests_logged  # health checks do not count
     assert (total("ClientErrors"), total("ServerErrors")) == (4, 0)
-    assert total("EchoesCompared") == 1
+    assert total("EchoesCompared") == 2, "the first one, and the synthetic one"
     assert total("EchoesDifferent") == total("StoreFailures") == total("LogDropped") == 0
     assert total("Refusals") == 4
     assert total("Lookups") == 4
@@ -189,10 +190,12 @@ def test_a_wrong_echo_is_noticed_and_not_sent(caplog: pytest.LogCaptureFixture) 
 
     metrics = Metrics(["/echo"])
     compare(b'{"str": "right"}', "right", metrics)
-    with pytest.raises(Problem) as refused:
-        compare(b'{"str": "wrong"}', "private text", metrics)
-    assert refused.value.status == 500
-    assert (metrics.numbers[metrics.compared], metrics.numbers[metrics.different]) == (2, 1)
+    utf_16 = '{"str": "private text"}'.encode("utf-16")  # JSON, but not as this service says it is written
+    for number, wrong in enumerate((b'{"str": "wrong"}', b'{"str": "private text"', b"", b"\xff", utf_16), 1):
+        with pytest.raises(Problem) as refused:
+            compare(wrong, "private text", metrics)
+        assert refused.value.status == 500
+        assert (metrics.numbers[metrics.compared], metrics.numbers[metrics.different]) == (number + 1, number)
     assert "private text" not in caplog.text
 
 

@@ -52,6 +52,16 @@ def client(checkout: Checkout, service: str) -> Any:
     )
 
 
+def outside(checkout: Checkout) -> dict[str, str]:
+    """Path and state of each of Route 53's checks that asks the service itself."""
+    route53, found = client(checkout, "route53"), {}
+    for check in route53.list_health_checks()["HealthChecks"]:
+        if path := check["HealthCheckConfig"].get("ResourcePath"):
+            seen = route53.get_health_check_status(HealthCheckId=check["Id"])["HealthCheckObservations"]
+            found[path] = "; ".join({one["StatusReport"]["Status"] for one in seen})
+    return found
+
+
 def for_another(local: str) -> str:
     """The local environment's file without what only the echo service has: tokens, a registry."""
     text, tables = re.subn(r"(?ms)(?:^#[^\n]*\n)*^\[token\]\n.*?(?=^\[parameters)", "", local)

@@ -3,7 +3,7 @@
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,13 @@ secrets = {{ PASSWORD = "{secret}:password::" }}
 ContainerPort = {port}
 HealthCheckPath = "/up"
 HealthCommand = "NONE"
+"""
+CHECKS = """
+[parameters.health]
+AlivePath = "/alive"
+AliveText = "/alive"
+EchoPath = "/greeting"
+EchoText = "GREETING"
 """
 
 
@@ -46,7 +53,15 @@ def describe(place: Checkout, image: str) -> None:
     )
     text = another.for_another((place.root / FILE).read_text())
     entries = CONTAINER.format(image=image, secret=secret["ARN"], port=another.PORT)
-    (place.root / FILE).write_text(text.replace("[parameters.service]", entries.strip()))
+    text = text.replace("[parameters.service]", entries.strip())
+    (place.root / FILE).write_text(text.replace("[parameters.health]", CHECKS.strip()))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "not within a minute"
+        time.sleep(0.1)
 
 
 def get(url: str) -> dict[str, str]:
@@ -63,6 +78,8 @@ def test_another_container_runs_is_changed_and_goes(place: Checkout, runtime: st
 
     tested = json.loads(place.succeed("make -s test ENV=local JSON=1"))
     assert [one["name"] for one in tested["checks"]] == ["ready: GET /up", "healthy targets"]
+    until(lambda: [state[:7] for state in another.outside(place).values()] == ["Success"] * 2)
+    assert set(another.outside(place)) == {"/alive", "/greeting"}
     assert "no [token] table" in place.fail("make token ENV=local NAME=me")
     assert "RUNTIME=process is of no use" in place.fail("make change ENV=local NAME=x RUNTIME=process")
 
@@ -78,7 +95,4 @@ def test_another_container_runs_is_changed_and_goes(place: Checkout, runtime: st
 
     place.succeed("make delete ENV=local")
     # The local cloud lets go of its state a moment before its process ends.
-    deadline = time.monotonic() + 60
-    while place.processes() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert place.processes() == []
+    until(lambda: place.processes() == [])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.another import client
+from tests.e2e.another import client, outside
 from tests.e2e.checkout import ROOT, Checkout
 from tests.e2e.readme import readme_command
 
@@ -42,6 +42,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 def test_what_runs_now(place: Checkout) -> None:
     token = place.succeed("make -s token ENV=local NAME=now").strip().removeprefix("export TOKEN=")
     assert status_of_an_echo(place, token) == 200
+
+    until(lambda: [state[:7] for state in outside(place).values()] == ["Success"] * 2)
+    assert set(outside(place)) == {"/healthz", "/healthz/echo"}
 
     (service,) = json.loads(place.succeed("make -s tasks ENV=local JSON=1"))
     assert {task["target"] for task in service["tasks"]} == {"healthy"}
