@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.e2e.checkout import ROOT, Checkout
 
 
-def _cpu(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -41,9 +41,9 @@ def measure(runtime: str, rest: float) -> tuple[float, float, float]:
             seconds = time.perf_counter() - began
             pid = int((checkout.root / ".state/localcloud/localcloud.lock").read_text())
             time.sleep(10)  # What follows the creation: first health checks, first metrics.
-            before, at = _cpu(pid), time.perf_counter()
+            before, at = processor_seconds(pid), time.perf_counter()
             time.sleep(rest)
-            used = (_cpu(pid) - before) / (time.perf_counter() - at) * 60
+            used = (processor_seconds(pid) - before) / (time.perf_counter() - at) * 60
             return seconds, _megabytes(pid), used
         finally:
             checkout.run("make local-reset YES=1")

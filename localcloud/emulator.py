@@ -135,7 +135,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         "publish_internal",
     ),
     "services.sqs": ("_queue_by_arn",),
-    "services.dynamodb": ("_tables", "_update_continuous_backups", "_update_table", "_update_ttl"),
+    "services.dynamodb": (
+        "_create_table", "_describe_continuous_backups", "drop_stream_records", "error_response_json",
+        "handle_request", "_items_replaced", "json_response", "_normalize_table_name", "_pitr_settings",
+        "_remove_item", "_restore_create_request", "_restore_table_to_point_in_time", "_set_item",
+        "_table_description", "_tables", "_update_continuous_backups", "_update_table", "_update_ttl",
+        "_vector_index_info",
+    ),
     "services.s3": ("_buckets", "_put_object"),
     "services.secretsmanager": ("_secrets",),
     "services.iam": (

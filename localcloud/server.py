@@ -28,6 +28,7 @@ from localcloud import (
     scaling,
     speed,
     stacks,
+    tables,
 )
 from localcloud.endpoint import IDENTITY_PATH, INVENTORY_PATH, LOOPBACK, OUTAGE_PATH, Endpoint
 from localcloud.guard import App, Message, Receive, Scope, Send, answer, guarded
@@ -145,7 +146,7 @@ def beside() -> tuple[Any, ...]:
     from localcloud import balancer, ecs
     from localcloud.metrics import control as metrics
 
-    return (alerts, balancer, metrics, ecs, scaling, health, events)
+    return (alerts, tables, balancer, metrics, ecs, scaling, health, events)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -77,6 +77,11 @@ class StateDir:
         return self.path / "ecr"
 
     @property
+    def journals(self) -> Path:
+        """What tables with point-in-time recovery were before, a directory each."""
+        return self.path / "dynamodb"
+
+    @property
     def certificates(self) -> Path:
         """The throwaway certificate authority, and every certificate with its key."""
         return self.path / "certificates"

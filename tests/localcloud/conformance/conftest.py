@@ -160,6 +160,7 @@ def nothing_left(account: Account) -> None:
         ("elbv2", "describe_load_balancers", {}, "LoadBalancers[].LoadBalancerName"),
         ("elbv2", "describe_target_groups", {}, "TargetGroups[].TargetGroupName"),
         ("cloudwatch", "describe_alarms", {"AlarmNamePrefix": RUN}, "MetricAlarms[].AlarmName"),
+        ("dynamodb", "list_tables", {}, "TableNames[]"),
         ("logs", "describe_log_groups", {"logGroupNamePrefix": RUN}, "logGroups[].logGroupName"),
         ("route53", "list_hosted_zones", {}, "HostedZones[].Name"),
         ("route53", "list_health_checks", {}, "HealthChecks[].CallerReference"),
