@@ -24,6 +24,7 @@ from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, refused, u
 from stack.files import environment
 from stack.files.environment import Environment
 from stack.files.keys import MOST_LOAD
+from stack.outside import access
 from stack.outside import run as probe
 from stack.terminal import Terminal
 
@@ -177,7 +178,7 @@ def _drive(
     wanted = goals.of(cloud)
     config |= {"availability_percent": wanted.availability_percent, "slow_ms": wanted.latency_ms}
     config |= {"url": service.url, "host": urlsplit(service.url).hostname, "at": service.at, "ca": ca}
-    with probe.own_token(cloud, terminal, "load") as token:
+    with access.own_token(cloud, terminal, "load") as token:
         terminal.say(
             f"Load on {service.url}: {config['profile']}, up to {config['rate']:g} requests a second, "
             f"{config['seconds']:g} s. Ctrl-C ends it with a report."
@@ -193,7 +194,7 @@ def _drive(
             start_new_session=True,
         )
         try:
-            return _follow(driver, terminal, config | {"token": token})
+            return _follow(driver, terminal, config | {"token": token.token})
         finally:
             driver.kill()
             driver.wait()

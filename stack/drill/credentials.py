@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
-from stack.drill.drill import Drill, NotSeenError
+from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
 from stack.outside import access
 
@@ -17,6 +16,8 @@ _IN_A_ROW = 40
 
 def revoked(stage: Stage) -> None:
     """Revoke a token that is in use, and measure until it is refused wherever it goes."""
+    if not access.can_revoke(stage.cloud):
+        raise NotHereError(f"{stage.cloud.environment.file} has no [token] revoke command")
     token = stage.new_token()
     for _ in range(_IN_A_ROW):
         if stage.status_of(token.token) != 200:
@@ -37,16 +38,14 @@ def certificate(stage: Stage) -> None:
     name = stage.resource("monitoring", "CertificateAlarm")
     cloudwatch = stage.cloud.cloudwatch
     stage.note(f"{name} is set to ALARM by hand: a certificate cannot be aged")
-    # Histories are kept in whole seconds.
-    begun = datetime.now(UTC).replace(microsecond=0)
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill, no real expiry")
     stage.wait_for_alarm("monitoring", "CertificateAlarm", "ALARM", 1.0)
     stage.wait(
         "its action, the ticket, was taken",
         lambda: bool(
-            cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action", StartDate=begun)[
-                "AlarmHistoryItems"
-            ]
+            cloudwatch.describe_alarm_history(
+                AlarmName=name, HistoryItemType="Action", StartDate=stage.began
+            )["AlarmHistoryItems"]
         ),
         2.0,
     )

@@ -23,6 +23,7 @@ def script(stage: Stage) -> None:
     """Send scripts until the web ACL's alarm stands; every one has to be stopped before the service."""
     surge = _surge(stage)
     stopped: Counter[int] = Counter()
+    stage.wait_for_calm("monitoring", "WebAclAlarm", _MINUTES)
     with stage.sampled((("monitoring", "WebAclAlarm"),)):
         for _ in range(surge):
             stopped[stage.echo(_SCRIPT)] += 1

@@ -26,6 +26,7 @@ def overload(stage: Stage) -> None:
     )["ScalableTargets"]
     if before >= target["MaxCapacity"]:
         raise NotHereError(f"{before} tasks run already, and MaxTasks is {target['MaxCapacity']}")
+    stage.wait_for_calm("service", "LatencyAlarm", _MINUTES)
     with stage.sampled((("service", "LatencyAlarm"),)):
         _shed(stage)
         with stage.traffic(RATE * 2, fault="delay=0.2", share=0.5):

@@ -33,6 +33,9 @@ def killed(stage: Stage) -> None:
         stage.note(f"ECS says why: {ended[-1].reason or 'no reason'}, exit code {codes}")
         stage.wait_for_service(_MINUTES)
     stage.note(f"requests meanwhile: {traffic.summary()}")
+    # A balancer that has not noticed goes on sending the task its share, and no more than that.
+    if len(before) > 1 and traffic.lost_share > 1 / len(before):
+        raise NotSeenError(f"{traffic.lost_share:.1%} of the requests were lost, more than one task's share")
 
 
 def _left(stage: Stage, before: set[str]) -> set[str]:
@@ -66,11 +69,12 @@ def zone(stage: Stage) -> None:
         if outage:
             commands.run(stage.cloud, "zone_outage", zone=lost, seconds="0")
             stage.note(f"{lost} is back")
-    share = len(traffic.lost) / max(1, len(traffic.answered))
     stage.note(f"requests meanwhile: {traffic.summary()}")
     # What was under way on a task that is killed is lost; nothing that comes after it may be.
-    if share > 0.05:
-        raise NotSeenError(f"{share:.1%} of the requests were lost; on killed tasks there were fewer")
+    if traffic.lost_share > 0.05:
+        raise NotSeenError(
+            f"{traffic.lost_share:.1%} of the requests were lost; on killed tasks there were fewer"
+        )
 
 
 DRILLS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from stack.drill.drill import Drill, NotSeenError
 from stack.drill.stage import Stage
@@ -49,6 +49,11 @@ def broken(stage: Stage) -> None:
         )
         stage.wait_for_service(_MINUTES)
 
+    def ran() -> bool:
+        # They may be gone again between two looks.
+        known = [*_tasks(stage, service, bad, "RUNNING"), *_tasks(stage, service, bad, "STOPPED")]
+        return any("startedAt" in one for one in known)
+
     stage.restore.callback(restore)
     baking = {**usual, "bakeTimeInMinutes": max(_BAKE_MINUTES, usual.get("bakeTimeInMinutes", 0))}
     with stage.sampled((("service", "ErrorsAlarm"),)), stage.traffic() as traffic:
@@ -56,12 +61,12 @@ def broken(stage: Stage) -> None:
             cluster=service.cluster, service=service.name, taskDefinition=bad, deploymentConfiguration=baking
         )
         stage.note("a release is deployed that is healthy, and crashes on each request")
-        stage.wait("its tasks run", lambda: _runs(stage, bad), _MINUTES)
+        stage.wait("its tasks run", ran, _MINUTES)
         stage.wait_for_alarm("service", "ErrorsAlarm", "ALARM", _MINUTES)
         stage.wait(
             "ECS goes back to the release before", lambda: stage.service().definition == good, _MINUTES
         )
-        stage.wait("none of its tasks is left", lambda: not _runs(stage, bad), _MINUTES)
+        stage.wait("none of its tasks is left", lambda: not _tasks(stage, service, bad, "RUNNING"), _MINUTES)
         stage.wait_for_service(_MINUTES)
     with stage.traffic() as after:
         stage.wait_for_alarm("service", "ErrorsAlarm", "OK", _MINUTES)
@@ -70,13 +75,12 @@ def broken(stage: Stage) -> None:
         raise NotSeenError(f"requests still fail after it was taken back: {after.summary()}")
 
 
-def _runs(stage: Stage, definition: str) -> bool:
-    """Whether a task of this definition runs."""
-    service = stage.service()
-    return any(
-        one["taskDefinitionArn"] == definition and one["lastStatus"] == "RUNNING"
-        for one in tasks.described(stage.cloud, service.cluster, service.name, "RUNNING")
-    )
+def _tasks(
+    stage: Stage, service: tasks.Service, definition: str, wanted: Literal["RUNNING", "STOPPED"]
+) -> list[Any]:
+    """The service's tasks of this definition that are to run, or that stopped, as DescribeTasks has them."""
+    found = tasks.described(stage.cloud, service.cluster, service.name, wanted)
+    return [one for one in found if one["taskDefinitionArn"] == definition]
 
 
 DRILLS = (

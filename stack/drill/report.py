@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.drill.drill import Result
+from stack.errors import usage
 from stack.plot import drills, sheet
 
 
@@ -44,12 +45,20 @@ def as_data(environment: str, results: list[Result]) -> dict[str, Any]:
     }
 
 
+def prepare(wanted: Report) -> None:
+    """Make the folder. Raises a ToolError now, not after two hours, where nothing can be written or drawn."""
+    try:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise usage(f"{wanted.folder} cannot be made: {error}", "REPORT= has to name a folder.") from error
+    sheet.check(wanted.python)
+
+
 def write(wanted: Report, environment: str, results: list[Result]) -> list[Path]:
-    """Write the three files, in a folder that is made if it is missing; returns them.
+    """Write the three files into a folder that is there; returns them.
 
     The data comes first: where the picture cannot be drawn (a ToolError), what was measured is not lost.
     """
-    wanted.folder.mkdir(parents=True, exist_ok=True)
     data = as_data(environment, results)
     files = [wanted.folder / f"drills.{kind}" for kind in ("json", "md", "png")]
     files[0].write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

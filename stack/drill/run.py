@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import http.client
 import time
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from rich.table import Table
 
 from stack.aws import endpoint, stacks
@@ -44,14 +45,15 @@ def run(
             f"{environment.name} has no service to drill: no complete stack has the output Url.",
             f"Create it first: make create ENV={environment.name}",
         )
-    token = access.create(cloud, f"drill-{secrets.token_hex(4)}")
+    if wanted:
+        report.prepare(wanted)
     results: list[Result] = []
     try:
-        for number, drill in enumerate(drills, 1):
-            terminal.say(f"Drill {number} of {len(drills)}: {drill.name}")
-            results.append(_do(cloud, terminal, service, token.token, drill))
+        with access.own_token(cloud, terminal, "drill") as token:
+            for number, drill in enumerate(drills, 1):
+                terminal.say(f"Drill {number} of {len(drills)}: {drill.name}")
+                results.append(_do(cloud, terminal, service, token.token, drill))
     finally:
-        access.revoke(cloud, token.id)
         if wanted and results:
             for file in report.write(wanted, environment.name, results):
                 terminal.say(f"Written: {file}")
@@ -74,18 +76,23 @@ def _do(cloud: Cloud, terminal: Terminal, service: Address, token: str, drill: D
     stage = Stage(cloud, terminal, service, token, result)
     try:
         with stage.restore:
-            stage.wait_for_service()
-            drill.run(stage)
+            try:
+                stage.wait_for_service()
+                drill.run(stage)
+            except KeyboardInterrupt:
+                terminal.say("  interrupted: what is broken is put right first; this may take minutes")
+                raise
     except NotHereError as reason:
         result.outcome, result.why = "not here", str(reason)
     except NotSeenError as reason:
         result.outcome, result.why = "FAIL", str(reason)
     except ToolError as error:
         result.outcome, result.why = "FAIL", error.message
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         result.outcome, result.why = "FAIL", explain(error, cloud.where).message
-    except OSError as error:
-        result.outcome, result.why = "FAIL", f"no answer from {service.url}: {error}"
+    except (OSError, http.client.HTTPException) as error:
+        result.outcome = "FAIL"
+        result.why = f"no answer from {service.url}: {error or type(error).__name__}"
     result.seconds = round(time.monotonic() - begun, 1)
     style = {"pass": "green", "FAIL": "bold red", "not here": "yellow"}[result.outcome]
     terminal.say(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stack.aws import stacks
 from stack.aws.clients import Cloud
+from stack.aws.stacks import Resource
 from stack.drill.drill import NotHereError, NotSeenError, Result, Seen
 from stack.drill.traffic import Traffic, headers
-from stack.errors import ToolError
 from stack.now import tasks
 from stack.outside import access
 from stack.outside.access import Token
@@ -39,25 +41,31 @@ class Stage:
         self.restore = ExitStack()
         self._terminal, self._result = terminal, result
         self._begun = time.monotonic()
-        self._resources: dict[str, dict[str, str]] = {}
+        # Histories of alarms are kept in whole seconds.
+        self.began = datetime.now(UTC).replace(microsecond=0)
+        self._resources: dict[str, list[Resource]] = {}
 
     def resource(self, stack: str, logical_id: str) -> str:
         """A resource's physical id. Raises NotHereError where the environment has no such one."""
+        for one in self._of(stack):
+            if one.logical_id == logical_id:
+                return one.physical_id
+        raise NotHereError(f"{self.cloud.environment.name} has no {logical_id} in a stack {stack}")
+
+    def _of(self, stack: str) -> list[Resource]:
+        """What a stack has. No drill changes that, so it is asked for once."""
         if stack not in self._resources:
             name = self.cloud.environment.stack_name(stack)
             there = stacks.describe(self.cloud, name) if stack in self.cloud.environment.stacks else None
-            found = stacks.resources(self.cloud, there.id) if there else []
-            self._resources[stack] = {one.logical_id: one.physical_id for one in found}
-        if logical_id not in self._resources[stack]:
-            raise NotHereError(f"{self.cloud.environment.name} has no {logical_id} in a stack {stack}")
-        return self._resources[stack][logical_id]
+            self._resources[stack] = stacks.resources(self.cloud, there.id) if there else []
+        return self._resources[stack]
 
     def service(self) -> tasks.Service:
         """The environment's ECS service as it is now."""
-        found = tasks.describe(self.cloud, stacks.describe_all(self.cloud))
-        if not found:
-            raise NotHereError(f"{self.cloud.environment.name} has no ECS service")
-        return found[0]
+        for stack in self.cloud.environment.stacks:
+            if found := tasks.of_resources(self.cloud, self._of(stack)):
+                return found[0]
+        raise NotHereError(f"{self.cloud.environment.name} has no ECS service")
 
     def alarm(self, stack: str, logical_id: str) -> str:
         """An alarm's state: OK, ALARM or INSUFFICIENT_DATA."""
@@ -72,9 +80,7 @@ class Stage:
 
     def new_token(self) -> Token:
         """Another token of its own, revoked when the drill is over."""
-        token = access.create(self.cloud, f"drill-{secrets.token_hex(4)}")
-        self.restore.callback(access.revoke, self.cloud, token.id)
-        return token
+        return self.restore.enter_context(access.own_token(self.cloud, self._terminal, "drill"))
 
     def echo(self, text: str, fault: str = "") -> int:
         """Echo a string with the drill's token; returns the status.
@@ -105,8 +111,33 @@ class Stage:
         return time.monotonic() - begun
 
     def wait_for_alarm(self, stack: str, logical_id: str, state: str, minutes: float) -> float:
-        """Wait until an alarm is in a state."""
-        return self.wait(f"{logical_id} is {state}", lambda: self.alarm(stack, logical_id) == state, minutes)
+        """Wait until an alarm is in a state; of ALARM it is enough that it was since the drill began.
+
+        An alarm may go off and be over between two looks.
+        """
+
+        def there() -> bool:
+            if self.alarm(stack, logical_id) == state:
+                return True
+            return state == "ALARM" and self._went_off(stack, logical_id)
+
+        return self.wait(f"{logical_id} is {state}", there, minutes)
+
+    def wait_for_calm(self, stack: str, logical_id: str, minutes: float) -> None:
+        """Wait until an alarm does not stand, as one that does already proves nothing."""
+        self.wait(f"{logical_id} does not stand", lambda: self.alarm(stack, logical_id) != "ALARM", minutes)
+
+    def _went_off(self, stack: str, logical_id: str) -> bool:
+        history = self.cloud.of(stack).cloudwatch.describe_alarm_history(
+            AlarmName=self.resource(stack, logical_id),
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            HistoryItemType="StateUpdate",
+            StartDate=self.began,
+        )
+        return any(
+            json.loads(one["HistoryData"])["newState"]["stateValue"] == "ALARM"
+            for one in history["AlarmHistoryItems"]
+        )
 
     def wait_for_service(self, minutes: float = 15.0) -> float:
         """Wait until every desired task runs and is healthy, and the same ones do for some seconds."""
@@ -160,7 +191,7 @@ class Stage:
                 for stack, logical_id in alarms:
                     standing = self.alarm(stack, logical_id) == "ALARM"
                     series.setdefault(f"alarm {logical_id}", []).append((now, float(standing)))
-            except (NotHereError, ToolError) as error:
+            except (NotHereError, BotoCoreError, ClientError) as error:
                 self._terminal.notice(f"a sample for the report is missing: {error}")
 
     def _keep(self, traffic: Traffic) -> None:
@@ -169,7 +200,7 @@ class Stage:
             seconds.setdefault(int(one.at - self._begun), []).append(one)
         for second, ones in sorted(seconds.items()):
             times = sorted(one.milliseconds for one in ones)
-            failed = sum(not 200 <= one.status < 500 for one in ones)
+            failed = sum(one.failed for one in ones)
             for name, value in (
                 ("requests a second", float(len(ones))),
                 ("failed a second", float(failed)),

@@ -18,7 +18,7 @@ _POLICY = "drill-store-outage"
 
 def outage(stage: Stage) -> None:
     """Take the table away; then give it back and see that new tokens work."""
-    stage.resource("monitoring", "StoreAlarm")
+    stage.wait_for_calm("monitoring", "StoreAlarm", _MINUTES)
     unknown = stage.new_token()
     with stage.sampled((("monitoring", "StoreAlarm"),)), stage.traffic() as traffic:
         _make_known(stage)

@@ -30,6 +30,11 @@ class Answered:
     milliseconds: float
     faulty: bool
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was not answered as an echo is."""
+        return self.status != 200
+
 
 class Traffic:
     """A context in which `rate` echoes a second are sent; `share` of them ask for `fault`.
@@ -59,8 +64,13 @@ class Traffic:
 
     @property
     def lost(self) -> list[Answered]:
-        """Requests that asked for no fault, and got no answer or one of a server that failed."""
-        return [one for one in self.answered if not one.faulty and not 200 <= one.status < 500]
+        """Requests that asked for no fault, and got no echo."""
+        return [one for one in self.answered if one.failed and not one.faulty]
+
+    @property
+    def lost_share(self) -> float:
+        """What part of all requests was lost, 0 to 1."""
+        return len(self.lost) / max(1, len(self.answered))
 
     def summary(self) -> str:
         """How many answers of which kind, of the requests that asked for no fault."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +15,7 @@ from stack.aws import command, stacks
 from stack.aws.clients import Cloud
 from stack.errors import ToolError, usage
 from stack.files.environment import TokenCommands
+from stack.terminal import Terminal
 
 _OUTPUT = re.compile(r"\{([^{}.]+)\.([^{}.]+)\}")
 
@@ -94,6 +97,25 @@ def revoke(cloud: Cloud, token_id: str) -> None:
     if not line:
         raise _lacks(cloud, "revoke")
     _run(cloud, line, {"id": token_id}, f"Revoking the token {token_id}")
+
+
+@contextmanager
+def own_token(cloud: Cloud, terminal: Terminal, purpose: str) -> Iterator[Token]:
+    """Make a token for what is inside, and revoke it afterwards. Raises a ToolError where none can be made.
+
+    One that stays because it cannot be revoked is named in a notice.
+    """
+    token = create(cloud, f"{purpose}-{secrets.token_hex(4)}")
+    try:
+        yield token
+    finally:
+        if not can_revoke(cloud):
+            terminal.notice(f"the token {token.name} stays: {cloud.environment.file} has no [token] revoke.")
+        else:
+            try:
+                revoke(cloud, token.id)
+            except ToolError as error:
+                terminal.notice(f"the token {token.name} could not be revoked: {error.message}")
 
 
 def _lacks(cloud: Cloud, key: str) -> ToolError:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.table import Table
 
 from stack.aws import endpoint, stacks
 from stack.aws.clients import Cloud
-from stack.errors import FAILED, OK, ToolError, refused, usage
+from stack.errors import FAILED, OK, refused, usage
 from stack.outside import access, address, checks, edge_checks
-from stack.outside.access import Token
 from stack.outside.address import Address
 from stack.outside.checks import Check
 from stack.outside.echo_checks import EchoChecks
@@ -62,30 +58,10 @@ def service_of(cloud: Cloud, terminal: Terminal) -> tuple[Address, list[str]]:
     return service, [stack.id for stack in found.values() if stack]
 
 
-@contextmanager
-def own_token(cloud: Cloud, terminal: Terminal, purpose: str) -> Iterator[str]:
-    """Make a token for what is inside, and revoke it afterwards. Raises a ToolError."""
-    token = access.create(cloud, f"{purpose}-{secrets.token_hex(4)}")
-    try:
-        yield token.token
-    finally:
-        _revoke(cloud, terminal, token)
-
-
 def _echo(cloud: Cloud, terminal: Terminal, service: Address) -> list[Check]:
     """Do what only the echo service can, with a token of its own."""
-    with own_token(cloud, terminal, "test") as token:
-        return [checks.do(name, check) for name, check in EchoChecks(service, token).all()]
-
-
-def _revoke(cloud: Cloud, terminal: Terminal, token: Token) -> None:
-    if not access.can_revoke(cloud):
-        terminal.notice(f"the token {token.name} stays: {cloud.environment.file} has no [token] revoke.")
-        return
-    try:
-        access.revoke(cloud, token.id)
-    except ToolError as error:
-        terminal.notice(f"the token {token.name} could not be revoked: {error.message}")
+    with access.own_token(cloud, terminal, "test") as token:
+        return [checks.do(name, check) for name, check in EchoChecks(service, token.token).all()]
 
 
 def _show(terminal: Terminal, done: list[Check]) -> None:

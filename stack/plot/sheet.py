@@ -67,13 +67,18 @@ class Sheet:
     span: tuple[float, float] | None = None
 
 
-def draw(sheet: Sheet, python: Path, file: Path) -> None:
-    """Draw a sheet into a PNG file with the Python that has matplotlib. Raises a ToolError."""
+def check(python: Path) -> None:
+    """Raise a ToolError where there is no Python that draws."""
     if not python.exists():
         raise ToolError(
             f"There is no {python}, which draws pictures.",
-            "The make target installs it: make dashboard PNG=...",
+            "Run the command by make, which installs it: make dashboard PNG=..., make drill REPORT=...",
         )
+
+
+def draw(sheet: Sheet, python: Path, file: Path) -> None:
+    """Draw a sheet into a PNG file with the Python that has matplotlib. Raises a ToolError."""
+    check(python)
     try:
         done = subprocess.run(
             [python, _DRAW, file],

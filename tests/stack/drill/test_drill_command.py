@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 from typing import Any
 
 import pytest
+from botocore.parsers import ResponseParserError
+from botocore.stub import Stubber
 
 from stack.aws.clients import Cloud
-from stack.drill import catalog, run
-from stack.drill.drill import Drill, NotHereError, NotSeenError
+from stack.aws.stacks import Resource
+from stack.drill import catalog, report, run
+from stack.drill.drill import Drill, NotHereError, NotSeenError, Result
 from stack.drill.report import Report
 from stack.drill.stage import Stage
-from stack.errors import ToolError
+from stack.errors import USAGE, ToolError
 from stack.files import environment
 from stack.outside.address import Address
 from stack.terminal import Terminal
@@ -68,6 +72,16 @@ def in_a_drill(monkeypatch: pytest.MonkeyPatch) -> Any:
     return do
 
 
+@pytest.fixture
+def stage() -> Stage:
+    """A drill's view of an environment whose stack `monitoring` has an alarm A."""
+    made = Stage(
+        Cloud(environment.load(ROOT, "local")), Terminal(), ADDRESS, "echo_x", Result(catalog.ALL[0])
+    )
+    made._resources["monitoring"] = [Resource("A", "AWS::CloudWatch::Alarm", "a")]
+    return made
+
+
 def test_what_was_broken_is_put_right_last_first(in_a_drill: Any) -> None:
     result, restored = in_a_drill(lambda stage: stage.note("seen"))
     assert (result.outcome, result.why, restored) == ("pass", "", ["second", "first"])
@@ -81,6 +95,16 @@ def test_what_was_broken_is_put_right_last_first(in_a_drill: Any) -> None:
         (NotHereError("no web ACL"), "not here", "no web ACL"),
         (ToolError("no token"), "FAIL", "no token"),
         (ConnectionRefusedError("refused"), "FAIL", "no answer from http://127.0.0.1:9: refused"),
+        (
+            http.client.IncompleteRead(b""),
+            "FAIL",
+            "no answer from http://127.0.0.1:9: IncompleteRead(0 bytes read)",
+        ),
+        (
+            ResponseParserError("what?"),
+            "FAIL",
+            "What answers at http://127.0.0.1:4566 is not AWS or an endpoint like it.",
+        ),
     ],
 )
 def test_why_a_drill_did_not_pass(in_a_drill: Any, raised: Exception, outcome: str, why: str) -> None:
@@ -113,8 +137,59 @@ def test_what_was_measured_is_written_even_where_nothing_can_be_drawn(in_a_drill
     result, _ = in_a_drill(lambda stage: stage.note("seen"))
     result.series["running tasks"] = [(0.04, 2.0)]
     with pytest.raises(ToolError, match="which draws pictures"):
-        run.report.write(Report(tmp_path / "new", tmp_path / "no-python"), "local", [result])
-    file = tmp_path / "new" / "drills.json"
+        report.write(Report(tmp_path, tmp_path / "no-python"), "local", [result])
+    file = tmp_path / "drills.json"
     (drill,) = json.loads(file.read_text())["drills"]
     assert (drill["name"], drill["outcome"], drill["seen"][0]["what"]) == ("d", "pass", "seen")
     assert drill["series"] == {"running tasks": [[0.0, 2.0]]}
+
+
+def test_a_report_that_cannot_be_made_is_said_before_anything_is_broken(tmp_path: Any) -> None:
+    folder = tmp_path / "a" / "b"
+    with pytest.raises(ToolError, match="which draws pictures"):
+        report.prepare(Report(folder, tmp_path / "no-python"))
+    assert folder.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(ToolError, match="cannot be made") as caught:
+        report.prepare(Report(tmp_path / "file" / "folder", tmp_path / "no-python"))
+    assert caught.value.code == USAGE
+
+
+def looks(cloud: Cloud, *answers: tuple[str, dict[str, Any]]) -> Stubber:
+    """CloudWatch, answering these calls."""
+    stub = Stubber(cloud.cloudwatch)
+    for operation, answer in answers:
+        stub.add_response(operation, answer)
+    stub.activate()
+    return stub
+
+
+def alarm(state: str) -> tuple[str, dict[str, Any]]:
+    return "describe_alarms", {
+        "MetricAlarms": [{"AlarmName": "a", "StateValue": state}],
+        "CompositeAlarms": [],
+    }
+
+
+def went(*states: str) -> tuple[str, dict[str, Any]]:
+    items = [{"HistoryData": json.dumps({"newState": {"stateValue": state}})} for state in states]
+    return "describe_alarm_history", {"AlarmHistoryItems": items}
+
+
+def test_an_alarm_that_was_over_between_two_looks_was_seen(stage: Stage) -> None:
+    stub = looks(stage.cloud, alarm("OK"), went("OK", "ALARM"))
+    stage.wait_for_alarm("monitoring", "A", "ALARM", 0.001)
+    stub.assert_no_pending_responses()
+
+
+def test_an_alarm_that_stood_before_proves_nothing(stage: Stage) -> None:
+    stub = looks(stage.cloud, alarm("ALARM"))
+    with pytest.raises(NotSeenError, match="in vain: A does not stand"):
+        stage.wait_for_calm("monitoring", "A", -1)
+    stub.assert_no_pending_responses()
+
+
+def test_an_alarm_that_did_not_go_off_is_missed(stage: Stage) -> None:
+    looks(stage.cloud, alarm("OK"), went("OK"))
+    with pytest.raises(NotSeenError, match="in vain: A is ALARM"):
+        stage.wait_for_alarm("monitoring", "A", "ALARM", -1)
