@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
+
+from botocore.exceptions import ClientError
 
 from stack.aws import endpoint, stacks
 from stack.aws.clients import Cloud
 from stack.aws.stacks import Stack
-from stack.errors import OK, refused
+from stack.errors import OK, explain, refused
+from stack.now import deployed, releases, tasks
 from stack.plot import sheet, widgets
+from stack.plot.sheet import Event
 from stack.terminal import Terminal
 
 _TYPE = "AWS::CloudWatch::Dashboard"
@@ -31,7 +37,7 @@ def run(cloud: Cloud, terminal: Terminal) -> int:
         )
     found = [
         {"stack": stack.name, "dashboard": name, "url": url(cloud, stack.id, name)}
-        for stack, name in _dashboards(cloud)
+        for stack, name in _dashboards(cloud, stacks.describe_all(cloud))
     ]
     for one in found:
         terminal.result(one["url"])
@@ -40,21 +46,57 @@ def run(cloud: Cloud, terminal: Terminal) -> int:
 
 
 def draw(cloud: Cloud, terminal: Terminal, file: Path, python: Path, minutes: int | None) -> int:
-    """Draw the first dashboard into a PNG file: the last `minutes`, or for None the time it shows itself."""
+    """Draw the first dashboard into a PNG file: the last `minutes`, or for None the time it shows itself.
+
+    Deployments are marked in it, which a dashboard of CloudWatch cannot do: its lines stand where they are.
+    """
     endpoint.require(cloud)
-    stack, name = _dashboards(cloud)[0]
+    sheet.check(python)
+    there = stacks.describe_all(cloud)
+    stack, name = _dashboards(cloud, there)[0]
     terminal.say(f"Fetching what {name} of {stack.name} shows")
-    sheet.draw(widgets.sheet(cloud, terminal, name, minutes), python, file)
+    picture = widgets.sheet(cloud, terminal, name, minutes)
+    if picture.span:
+        picture.events = _deployments(cloud, terminal, there, picture.span[0])
+    sheet.draw(picture, python, file)
     terminal.result(str(file))
     terminal.data({"environment": cloud.environment.name, "dashboard": name, "file": str(file)})
     return OK
 
 
-def _dashboards(cloud: Cloud) -> list[tuple[Stack, str]]:
+def _deployments(
+    cloud: Cloud, terminal: Terminal, there: Mapping[str, Stack | None], begin: float
+) -> list[Event]:
+    """The deployments since then, by their releases' names; none, said aloud, where ECS does not tell."""
+    try:
+        services = tasks.describe(cloud, dict(there))
+        found = deployed.since(cloud, services, datetime.fromtimestamp(begin, UTC))
+        names = releases.names(cloud, there) if found else {}
+    except ClientError as error:
+        terminal.notice(f"deployments are not marked: {explain(error, cloud.where).message}")
+        return []
+    return [
+        Event(
+            ", ".join(_name(image, names) for image in one.images) or "a deployment",
+            one.began.timestamp(),
+            one.ended.timestamp() if one.ended else None,
+            one.went_back,
+        )
+        for one in found
+    ]
+
+
+def _name(image: str, names: Mapping[str, str]) -> str:
+    """What the release with an image is called; an image of another repository goes by its own name."""
+    repository, _, digest = image.rpartition("@")
+    return names.get(digest) or f"{repository.rpartition('/')[2]}@{digest.removeprefix('sha256:')[:12]}"
+
+
+def _dashboards(cloud: Cloud, there: Mapping[str, Stack | None]) -> list[tuple[Stack, str]]:
     """Every dashboard with its stack. Raises a refusal where there is none."""
     found = [
         (stack, name)
-        for stack in stacks.describe_all(cloud).values()
+        for stack in there.values()
         if stack
         for name in stacks.of_type(stacks.resources(cloud, stack.id), _TYPE)
     ]

@@ -101,10 +101,6 @@ def _read(cloud: Cloud, terminal: Terminal) -> tuple[str, list[Release]]:
     for name, stack in there.items():
         digest = stack.parameters.get(IMAGE_PARAMETER, "").rpartition("@")[2]
         running[digest] = (*running.get(digest, ()), name)
-    pages = cloud.ecr.get_paginator("describe_images").paginate(
-        repositoryName=merged["RepositoryName"], filter={"tagStatus": "TAGGED"}
-    )
-    images: list[Any] = [image for page in pages for image in page["imageDetails"]]
     moments = _deployed(cloud, terminal, there)
     found = [
         Release(
@@ -114,10 +110,36 @@ def _read(cloud: Cloud, terminal: Terminal) -> tuple[str, list[Release]]:
             running.get(image["imageDigest"], ()),
             moments.get(image["imageDigest"]),
         )
-        for image in images
-        if not all(tag.startswith(_ATTACHED) for tag in image["imageTags"])
+        for image in _images(cloud, merged["RepositoryName"])
     ]
     return merged["RepositoryUri"], sorted(found, key=lambda one: one.pushed, reverse=True)
+
+
+def _images(cloud: Cloud, repository: str) -> list[Any]:
+    """A repository's tagged images as DescribeImages has them, without what is attached to others."""
+    pages = cloud.ecr.get_paginator("describe_images").paginate(
+        repositoryName=repository, filter={"tagStatus": "TAGGED"}
+    )
+    return [
+        image
+        for page in pages
+        for image in page["imageDetails"]
+        if not all(tag.startswith(_ATTACHED) for tag in image["imageTags"])
+    ]
+
+
+def names(cloud: Cloud, there: Mapping[str, Stack | None]) -> dict[str, str]:
+    """What the releases of the environment's repository are called, by digest; none without a repository."""
+    repositories = [
+        stack.outputs["RepositoryName"]
+        for stack in there.values()
+        if stack and "RepositoryName" in stack.outputs
+    ]
+    return {
+        image["imageDigest"]: min(image["imageTags"])
+        for repository in repositories
+        for image in _images(cloud, repository)
+    }
 
 
 def _deployed(cloud: Cloud, terminal: Terminal, there: Mapping[str, Stack]) -> dict[str, datetime]:

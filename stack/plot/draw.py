@@ -21,6 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 MARKERS = "osD^v*"
 UNIT = 0.62  # inches a grid unit
 INK, FAINT = "#22272e", "#d0d7de"
+EVENT, FAILED = "#8250df", "#cf222e"
 
 
 def main() -> None:
@@ -41,11 +42,26 @@ def main() -> None:
     figure.text(
         0.15 / size[0], 1 - 0.3 / size[1], sheet["title"], fontsize=13, fontweight="bold", va="center"
     )
+    if sheet["events"]:
+        key(figure, size, sheet["legend"])
     for panel in sheet["panels"]:
         box = (panel["x"] * UNIT, size[1] - 0.5 - (panel["y"] + panel["height"]) * UNIT)
         frame(figure, size, box, panel)
         inner(figure, size, box, panel, sheet)
     figure.savefig(sys.argv[1], metadata={"Software": None})
+
+
+def key(figure: Any, size: tuple[float, float], words: list[str]) -> None:
+    """What lines of events look like, in the sheet's upper right corner."""
+    styles = ({"color": EVENT}, {"color": EVENT, "linestyle": ":"}, {"color": FAILED, "linestyle": "--"})
+    handles = [
+        plt.Line2D([], [], linewidth=1.2, label=word, **style)
+        for word, style in zip(words, styles, strict=True)
+    ]
+    figure.legend(
+        handles=handles, loc="center right", bbox_to_anchor=(1 - 0.05 / size[0], 1 - 0.3 / size[1]), ncols=3,
+        fontsize=8, frameon=False, borderaxespad=0.0,
+    )  # fmt: skip
 
 
 def frame(figure: Any, size: tuple[float, float], box: tuple[float, float], panel: Any) -> None:
@@ -79,6 +95,8 @@ def inner(figure: Any, size: tuple[float, float], box: tuple[float, float], pane
             )
         )  # fmt: skip
         lines(axes, panel, sheet["clock"], sheet["span"])
+        if sheet["span"]:
+            events(axes, sheet["events"], sheet["clock"], sheet["span"])
         return
     axes = figure.add_axes(
         (
@@ -101,7 +119,7 @@ def lines(axes: Any, panel: Any, clock: bool, span: list[float] | None) -> None:
     drawn = []
     dots = 0
     for number, one in enumerate(panel["series"]):
-        times = [datetime.fromtimestamp(x, UTC) if clock else x for x, _ in one["points"]]
+        times = [moment(x, clock) for x, _ in one["points"]]
         values = [nan if y is None else y for _, y in one["points"]]
         target = other if one["right"] and other is not None else axes
         style: dict[str, Any] = {"linewidth": 1.3, "linestyle": "-" if number < len(COLOURS) else "-."}
@@ -128,12 +146,12 @@ def lines(axes: Any, panel: Any, clock: bool, span: list[float] | None) -> None:
         for side in ("top", *(("right",) if one is axes else ("left",))):
             one.spines[side].set_visible(False)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    if span:
+        axes.set_xlim(*(moment(x, clock) for x in span))
     if not any(one["points"] for one in panel["series"]):
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color="#57606a")
         axes.set_xticks([])
     elif clock:
-        if span:
-            axes.set_xlim(*(datetime.fromtimestamp(x, UTC) for x in span))
         locator = AutoDateLocator(maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
@@ -144,6 +162,40 @@ def lines(axes: Any, panel: Any, clock: bool, span: list[float] | None) -> None:
             handles=drawn, loc="upper left", bbox_to_anchor=(-0.03, below), ncols=columns(panel),
             fontsize=6.5, frameon=False, handlelength=1.2, columnspacing=1.0, borderaxespad=0.0,
             labelspacing=0.2,
+        )  # fmt: skip
+
+
+def moment(x: float, clock: bool) -> Any:
+    """An x as the axis takes it."""
+    return datetime.fromtimestamp(x, UTC) if clock else x
+
+
+def events(axes: Any, found: list[Any], clock: bool, span: list[float]) -> None:
+    """A line with its name where each event began, and one where it ended; what failed in red, dashed."""
+    place = axes.get_position()
+    width, height = place.width * axes.figure.get_figwidth(), place.height * axes.figure.get_figheight()
+    level, before = 0.0, -1.0
+    for one in found:
+        begin, end = max(one["begin"], span[0]), one["end"]
+        colour = FAILED if one["failed"] else EVENT
+        stopped = span[1] if end is None else end
+        axes.axvspan(moment(begin, clock), moment(stopped, clock), color=colour, alpha=0.08, linewidth=0)
+        style = {"color": colour, "linewidth": 0.9, "zorder": 1}
+        if begin == one["begin"]:
+            axes.axvline(moment(begin, clock), linestyle="--" if one["failed"] else "-", **style)
+        if end is not None:
+            axes.axvline(moment(end, clock), linestyle=":", **style)
+        # Names that would stand on each other begin lower, as long as there is room.
+        at = (begin - span[0]) / (span[1] - span[0]) * width
+        long = 0.045 * len(one["label"]) + 0.08
+        level = level + long if at - before < 0.12 and level + 2 * long < height else 0.0
+        before = at
+        # Left of its line, where the end of what is short does not run through it.
+        side = {"ha": "right", "xytext": (-1.5, -2)} if at > 0.12 else {"ha": "left", "xytext": (1.5, -2)}
+        axes.annotate(
+            one["label"], (moment(begin, clock), 1 - level / height), xycoords=("data", "axes fraction"),
+            textcoords="offset points", rotation=90, va="top", fontsize=5.5, color=colour, **side,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.3},
         )  # fmt: skip
 
 

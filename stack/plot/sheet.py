@@ -34,6 +34,16 @@ class Mark:
     value: float
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that went on from `begin` to `end` (seconds; None: still), marked in every panel of lines."""
+
+    label: str
+    begin: float
+    end: float | None
+    failed: bool = False
+
+
 @dataclass
 class Panel:
     """One field of a sheet, in grid units from the top left.
@@ -57,7 +67,8 @@ class Sheet:
     """A picture: `columns` grid units wide; `clock` for x as UTC time of day, else seconds since a start.
 
     `span` is the first and last x of every panel, so that what happened at one time stands at one place;
-    without it each panel shows where it has points.
+    without it each panel shows where it has points. `events` need a span; `legend` says what they look like:
+    the words for one that begins, ends, and fails.
     """
 
     title: str
@@ -65,6 +76,8 @@ class Sheet:
     panels: list[Panel]
     clock: bool = True
     span: tuple[float, float] | None = None
+    events: list[Event] = field(default_factory=list)
+    legend: tuple[str, str, str] = ("begins", "ends", "fails")
 
 
 def check(python: Path) -> None:

@@ -54,7 +54,13 @@ def sheet(cloud: Cloud, terminal: Terminal, name: str, minutes: int | None = Non
             continue
         panels.append(panel)
     title = f"{cloud.environment.name}, {end - ago:%Y-%m-%d %H:%M} to {end:%H:%M} UTC"
-    return Sheet(title, COLUMNS, panels, span=((end - ago).timestamp(), end.timestamp()))
+    return Sheet(
+        title,
+        COLUMNS,
+        panels,
+        span=((end - ago).timestamp(), end.timestamp()),
+        legend=("deployment begins", "ends", "was rolled back"),
+    )
 
 
 def _ago(start: str) -> timedelta:

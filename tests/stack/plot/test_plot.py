@@ -15,7 +15,7 @@ from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.files import environment
 from stack.plot import drills, widgets
-from stack.plot.sheet import Mark, Panel, Series, Sheet, draw
+from stack.plot.sheet import Event, Mark, Panel, Series, Sheet, draw
 from stack.terminal import Terminal
 from tests.docs.pages import ROOT
 
@@ -149,12 +149,16 @@ def test_sheets_are_drawn(tmp_path: Path) -> None:
             Panel("text", 6, 5, 6, 3, "text", text=["$a_b^2 is no formula", "OK  alarm"]),
         ],
     )  # fmt: skip
-    for clock in (True, False):
-        sheet.clock, sheet.span = clock, (0, 240) if clock else None
-        file = tmp_path / f"{clock}.png"
+    drawn = []
+    happened = [Event("739e1f13", 20, 60), Event("5f", 60, None, failed=True), Event("old", -90, 250)]
+    for clock, span, events in ((True, (0, 240), []), (True, (0, 240), happened), (False, None, [])):
+        sheet.clock, sheet.span, sheet.events = clock, span, events
+        file = tmp_path / f"{len(drawn)}.png"
         draw(sheet, PYTHON, file)
         width, height = struct.unpack(">II", file.read_bytes()[16:24])
         assert (width, height) == (744, 546)
+        drawn.append(file.read_bytes())
+    assert len(set(drawn)) == 3, "events are to be seen"
 
 
 def test_a_missing_python_is_said(tmp_path: Path) -> None:
