@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import http.client
-from collections import Counter
 
 from stack.drill.drill import Drill, NotHereError, NotSeenError
 from stack.drill.stage import Stage
-from stack.drill.traffic import headers
+from stack.drill.traffic import Traffic, headers
 from stack.errors import ToolError
 
 _SCRIPT = "<script>alert(document.cookie)</script>"
@@ -15,39 +14,44 @@ _SCRIPT = "<script>alert(document.cookie)</script>"
 _TOO_LARGE = 1024 * 1024 + 1
 _PIECE = b"x" * 65536
 _MINUTES = 15.0
+# Scripts in the alarm's five minutes; at the drill's rate they are more than twice as many.
+_MOST = 5000
 # Requests of others, before and after, that say whether somebody noticed.
 _OTHERS = 40
 
 
 def script(stage: Stage) -> None:
     """Send scripts until the web ACL's alarm stands; every one has to be stopped before the service."""
-    surge = _surge(stage)
-    stopped: Counter[int] = Counter()
+    _check_surge(stage)
     stage.wait_for_calm("monitoring", "WebAclAlarm", _MINUTES)
     with stage.sampled((("monitoring", "WebAclAlarm"),)):
-        for _ in range(surge):
-            stopped[stage.echo(_SCRIPT)] += 1
-        if set(stopped) != {403}:
-            raise NotSeenError(f"scripts were answered {dict(stopped)}, not 403 each")
-        stage.note(f"{surge} scripts were refused with 403 by the web ACL")
+        with stage.traffic(text=_SCRIPT, right=403) as scripts:
+            stage.wait("scripts are sent", lambda: len(scripts.answered) > _OTHERS, 2.0)
+            _all_stopped(scripts)
+            stage.wait_for_alarm("monitoring", "WebAclAlarm", "ALARM", _MINUTES)
+        _all_stopped(scripts)
+        stage.note(f"each was refused by the web ACL: {scripts.summary()}")
         harmless = stage.echo("no script")
         if harmless != 200:
             raise NotSeenError(f"a harmless string was answered {harmless}")
         stage.note("a harmless string comes back all the same")
-        stage.wait_for_alarm("monitoring", "WebAclAlarm", "ALARM", _MINUTES)
         stage.wait_for_alarm("monitoring", "WebAclAlarm", "OK", _MINUTES)
 
 
-def _surge(stage: Stage) -> int:
-    """One more request than the alarm lets the web ACL refuse."""
+def _all_stopped(scripts: Traffic) -> None:
+    if scripts.lost:
+        raise NotSeenError(f"scripts were answered {scripts.summary()}, not 403 each")
+
+
+def _check_surge(stage: Stage) -> None:
+    """Raise a NotHereError where the web ACL may refuse more than a drill sends before its alarm stands."""
     stage.resource("edge", "WebAccessControl")
     name = stage.resource("monitoring", "WebAclAlarm")
     (alarm,) = stage.cloud.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    if alarm.get("Threshold", 0) > 5000:
+    if alarm.get("Threshold", 0) > _MOST:
         raise NotHereError(
             f"WebAclAlarm takes {alarm['Threshold']:.0f} refusals, more than a drill should send"
         )
-    return int(alarm["Threshold"]) + 1
 
 
 def oversized(stage: Stage) -> None:

@@ -154,9 +154,9 @@ class Stage:
         return self.wait("all tasks run and are healthy", at_rest, minutes)
 
     @contextmanager
-    def traffic(self, rate: float = RATE, *, fault: str = "", share: float = 1.0) -> Iterator[Traffic]:
-        """Requests in the background; their rate, failures and times become series of the result."""
-        with Traffic(self.address, self.token, rate, fault=fault, share=share) as traffic:
+    def traffic(self, rate: float = RATE, **options: Any) -> Iterator[Traffic]:
+        """Requests in the background (options: Traffic's); rate, failures and times become series."""
+        with Traffic(self.address, self.token, rate, **options) as traffic:
             try:
                 yield traffic
             finally:

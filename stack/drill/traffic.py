@@ -23,32 +23,42 @@ def headers(token: str, fault: str = "") -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Answered:
-    """One request: when it ended (time.monotonic()), its status (0: none), and if it asked for a fault."""
+    """One request: when it ended (time.monotonic()), its status (0: none), and if it asked for a fault.
+
+    `failed` is whether the answer was not the right one.
+    """
 
     at: float
     status: int
     milliseconds: float
     faulty: bool
-
-    @property
-    def failed(self) -> bool:
-        """Whether it was not answered as an echo is."""
-        return self.status != 200
+    failed: bool
 
 
 class Traffic:
-    """A context in which `rate` echoes a second are sent; `share` of them ask for `fault`.
+    """A context in which `rate` echoes of `text` a second are sent; `share` of them ask for `fault`.
+
+    An answer with another status than `right` counts as failed.
 
     Each thread keeps one connection, as clients do, and makes another one when it breaks. A request that
     fails is counted and never repeated.
     """
 
     def __init__(
-        self, address: Address, token: str, rate: float, *, fault: str = "", share: float = 1.0
+        self,
+        address: Address,
+        token: str,
+        rate: float,
+        *,
+        fault: str = "",
+        share: float = 1.0,
+        text: str = "drill",
+        right: int = 200,
     ) -> None:
         self.answered: list[Answered] = []
         self._address, self._token = address, token
         self._rate, self._fault, self._share = rate, fault, share
+        self._body, self._right = json.dumps({"str": text}), right
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(_THREADS)]
 
@@ -64,7 +74,7 @@ class Traffic:
 
     @property
     def lost(self) -> list[Answered]:
-        """Requests that asked for no fault, and got no echo."""
+        """Requests that failed and had not asked for it."""
         return [one for one in self.answered if one.failed and not one.faulty]
 
     @property
@@ -97,12 +107,13 @@ class Traffic:
                 connection.close()
                 connection = None
             now = time.monotonic()
-            self.answered.append(Answered(now, status, (now - begun) * 1000, faulty))
+            failed = status != self._right
+            self.answered.append(Answered(now, status, (now - begun) * 1000, faulty, failed))
 
     def _ask(self, connection: http.client.HTTPConnection, faulty: bool) -> tuple[int, bool]:
         """The answer's status, and whether the connection goes on."""
         asked = headers(self._token, self._fault if faulty else "")
-        connection.request("POST", "/echo", json.dumps({"str": "drill"}), asked)
+        connection.request("POST", "/echo", self._body, asked)
         answer = connection.getresponse()
         answer.read()
         return answer.status, not answer.will_close
