@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import cfnlint.decode
 import pytest
 
 from stack.scan.templates import Resolved, resolved
@@ -18,6 +17,8 @@ ENVIRONMENTS = sorted((ROOT / "cloudformation" / "environments").glob("*.toml"))
 
 @functools.cache
 def parse_template(path: Path) -> dict[str, Any]:
+    import cfnlint.decode  # takes more than a second, of every worker
+
     template, problems = cfnlint.decode.decode(str(path))
     assert not problems, problems
     return template

@@ -1,20 +1,18 @@
 """Every choice of the network stack can become every other one without anything being replaced."""
 
-import json
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 
+from localcloud import schemas
 from stack.files import templates
 from stack.scan.resolve import resolve
 from stack.scan.standins import pseudo_parameters
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
 CHOICES = {
     "Egress": ["endpoints", "nat", "nat-per-zone", "public"],
     "Zones": ["2", "3"],
@@ -35,8 +33,8 @@ SHARED = {
 @cache
 def create_only(kind: str) -> set[str]:
     """Properties of a type whose change replaces the resource, by AWS's schema."""
-    index = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_bytes())
-    schema = json.loads((SCHEMAS / "resources" / f"{index[kind]}.json").read_bytes())
+    schema = schemas.schema(kind)
+    assert schema, kind
     paths = schema.get("createOnlyProperties", []) + schema.get("conditionalCreateOnlyProperties", [])
     return {path.split("/")[2] for path in paths}
 

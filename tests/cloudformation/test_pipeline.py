@@ -7,15 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 
+from localcloud import schemas
 from stack.files import templates
 from stack.scan.resolve import resolve
 from stack.scan.standins import ACCOUNT, pseudo_parameters
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
 DEPLOYED = (
     "registry", "data", "network", "edge", "service", "monitoring", "probe", "slo", "dashboard", "health",
 )  # fmt: skip
@@ -160,8 +159,8 @@ def allowed(found: list[dict[str, Any]]) -> set[str]:
 
 def needed(kind: str) -> set[str]:
     """What CloudFormation calls to handle resources of this type, by AWS's schema."""
-    index = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_bytes())
-    schema = json.loads((SCHEMAS / "resources" / f"{index[kind]}.json").read_bytes())
+    schema = schemas.schema(kind)
+    assert schema, kind
     return {
         action
         for name, handler in schema.get("handlers", {}).items()

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from stack.errors import ToolError
 from stack.image import archive, sbom
@@ -114,6 +112,12 @@ def test_what_a_later_layer_hides_or_replaces_is_not_listed(maker: Maker) -> Non
 
 def test_it_is_valid_cyclonedx_and_says_which_image_it_is_of(maker: Maker) -> None:
     text = maker.text(SLIM, config={"config": {"Labels": LABELS}})
+    # Takes a second, of every worker.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    # Takes a second, of every worker.
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     content = json.loads(text)
     assert content["specVersion"] == "1.6"
