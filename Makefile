@@ -21,6 +21,8 @@ DEV := $(VENV)/.dev
 SCAN := $(SCAN_VENV)/.installed
 LOAD := $(LOAD_VENV)/.installed
 PLOT := $(PLOT_VENV)/.installed
+APART := $(SCAN) $(LOAD) $(PLOT)
+COLLECTED := $(VENV)/.collected
 COMPOSE := docker compose --project-name echo-room --file docker/compose.yaml
 
 ##@ Operate an environment (ENV=local needs no AWS account)
@@ -207,7 +209,8 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 .PHONY: check
 # Where it is set, each of some thousand processes would compile all that it imports.
 check: export PYTHONDONTWRITEBYTECODE :=
-check: $(DEV) $(SCAN) $(LOAD) $(PLOT) lint ## Everything that must hold: lint, types, templates, all tests
+check: ## Everything that must hold: lint, types, templates, all tests
+	@$(MAKE) -j 4 $(APART) $(COLLECTED) lint
 	@$(VENV)/bin/pytest -n 8 --dist worksteal -m 'not serial' $(PYTEST)
 	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
 
@@ -232,13 +235,13 @@ docs: $(DEV) ## Write the pages that are made from the code
 	@$(PY) docs/templates.py
 
 .PHONY: transcripts
-transcripts: $(DEV) $(SCAN) $(LOAD) $(PLOT) ## Run every command on a local cloud; write what it prints into docs/operations.md   [PART=cloud|engine|a command that needs neither]
+transcripts: $(DEV) $(APART) ## Run every command on a local cloud; write what it prints into docs/operations.md   [PART=cloud|engine|a command that needs neither]
 	@$(PY) -m docs.transcripts $(PART)
 
 .PHONY: diagram
 diagram: $(DEV) ## Draw architecture.png from the templates; needs Graphviz
 	@command -v dot >/dev/null || { echo "Graphviz is needed: apt-get install graphviz" >&2; exit 1; }
-	@$(PIP) -r docs/requirements.txt
+	@$(PIP) $(INSTALL) -r docs/requirements.txt
 	@$(PY) docs/diagram.py
 
 .PHONY: screenshots
@@ -269,7 +272,8 @@ help: ## Print this
 # --- The virtual environment: made and refreshed when the locked requirements changed, so nobody has to know ---------
 
 RUN_LOCKS := app/requirements.txt stack/requirements.txt localcloud/requirements.txt
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(PY) -m pip
+INSTALL := install --quiet --disable-pip-version-check --require-hashes
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1)' 2>/dev/null || { \
@@ -281,31 +285,30 @@ $(PY):
 
 $(RUN): $(PY) $(RUN_LOCKS)
 	@echo "Installing what it runs on into $(VENV) (once, and when the locked versions change)" >&2
-	@$(PIP) $(addprefix -r ,$(RUN_LOCKS))
+	@$(PIP) $(INSTALL) $(addprefix -r ,$(RUN_LOCKS))
 	@touch $@
 
 $(DEV): $(RUN) tests/requirements.txt
 	@echo "Installing what tests and checks need into $(VENV)" >&2
-	@$(PIP) -r tests/requirements.txt
+	@$(PIP) $(INSTALL) -r tests/requirements.txt
 	@touch $@
 
-# Apart, because checkov pins other versions than everything else runs on.
-$(SCAN): $(PY) stack/scan/requirements.txt
-	@echo "Installing what scans into $(SCAN_VENV)" >&2
-	@$(PY) -m venv --clear $(SCAN_VENV)
-	@$(SCAN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r stack/scan/requirements.txt
+# Each test compiled once: on a new clone, every worker would compile all of them.
+$(COLLECTED): $(DEV) $(wildcard tests/*.py tests/*/*.py tests/*/*/*.py)
+	@found="$$($(VENV)/bin/pytest --collect-only -qq)" || { echo "$$found" >&2; exit 1; }
 	@touch $@
 
-# Apart, because Locust brings a web framework and much else, and patches the standard library.
-$(LOAD): $(PY) bench/load/requirements.txt
-	@echo "Installing what drives load into $(LOAD_VENV)" >&2
-	@$(PY) -m venv --clear $(LOAD_VENV)
-	@$(LOAD_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/load/requirements.txt
-	@touch $@
+# Apart: checkov pins other versions than everything else runs on; Locust brings a web framework and patches the
+# standard library; what draws is larger than everything else, and only pictures need it.
+$(SCAN): stack/scan/requirements.txt
+$(LOAD): bench/load/requirements.txt
+$(PLOT): stack/plot/requirements.txt
+$(SCAN): PURPOSE := scans
+$(LOAD): PURPOSE := drives load
+$(PLOT): PURPOSE := draws pictures
 
-# Apart, because it is larger than everything else, and only pictures need it.
-$(PLOT): $(PY) stack/plot/requirements.txt
-	@echo "Installing what draws pictures into $(PLOT_VENV)" >&2
-	@$(PY) -m venv --clear $(PLOT_VENV)
-	@$(PLOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r stack/plot/requirements.txt
+$(APART): $(PY)
+	@echo "Installing what $(PURPOSE) into $(@D)" >&2
+	@$(PY) -m venv --clear --without-pip $(@D)
+	@$(PIP) --python $(@D)/bin/python $(INSTALL) -r $(filter %.txt,$^)
 	@touch $@
