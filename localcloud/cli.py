@@ -18,10 +18,9 @@ from localcloud.endpoint import (
     DEFAULT_URL,
     Endpoint,
     EndpointError,
-    dynamodb_outage,
     identity,
     inventory,
-    zone_outage,
+    outage,
 )
 from localcloud.speed import SpeedError
 from localcloud.state import DEFAULT_DIR, StateDir, StateError
@@ -139,37 +138,57 @@ def alerts(endpoint: Endpoint, state: StateDir, follow: bool, as_json: bool) -> 
     listing.show(state.emulator / "alerts.json", follow, as_json)
 
 
-@main.command("zone-outage")
-@click.argument("zone")
-@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
-              help="How long no task starts there; 0 ends an outage.")  # fmt: skip
-@_options
-def outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> None:  # noqa: ARG001
-    """Let a zone fail: its tasks are killed at once, and none starts there for a while."""
+def _fail(endpoint: Endpoint, kind: str, seconds: float, name: str | None = None) -> None:
+    """Let something fail for a while, and say what became of it; `kind` is what it is to users."""
     if identity(endpoint) is None:
         raise click.ClickException(f"nothing answers at {endpoint.url}. Start it: python -m localcloud up")
+    what = f"{kind} {name}" if name else kind
     try:
-        tasks = zone_outage(endpoint, zone, seconds)
+        tasks = outage(endpoint, seconds, {kind.lower(): name} if name else {})
     except ValueError as exc:
-        raise click.BadParameter(str(exc), param_hint="ZONE") from exc
+        raise click.BadParameter(str(exc), param_hint=kind.upper()) from exc
     if not seconds:
-        click.echo(f"Zone {zone} is back")
+        click.echo(f"{what} is back")
         return
-    click.echo(f"Zone {zone} is out for {seconds:g} s; tasks killed: {len(tasks)}")
+    killed = f"; tasks killed: {len(tasks)}" if name else ""
+    click.echo(f"{what} is out for {seconds:g} s{killed}")
     for arn in tasks:
         click.echo(f"  {arn.rpartition('/')[2]}")
 
 
-@main.command("dynamodb-outage")
-@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
-              help="How long it answers nothing but 500; 0 ends an outage.")  # fmt: skip
+def _seconds(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=0),
+                        help=f"{help_text}; 0 ends an outage.")  # fmt: skip
+
+
+@main.command("zone-outage")
+@click.argument("zone")
+@_seconds("How long no task starts there")
 @_options
-def dynamodb_out(endpoint: Endpoint, state: StateDir, seconds: float) -> None:  # noqa: ARG001
+def zone_outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> None:  # noqa: ARG001
+    """Let a zone fail: its tasks are killed at once, and none starts there for a while."""
+    _fail(endpoint, "Zone", seconds, zone)
+
+
+@main.command("region-outage")
+@click.argument("region")
+@_seconds("How long nothing of it answers")
+@_options
+def region_outage(endpoint: Endpoint, state: StateDir, region: str, seconds: float) -> None:  # noqa: ARG001
+    """Let a region fail: its tasks are killed at once, and for a while nothing of it answers.
+
+    Its load balancers refuse connections, its API answers 503, and its replicas of tables neither hear nor
+    are heard. Route 53 and its health checkers are everywhere, and go on. Returns at once.
+    """
+    _fail(endpoint, "Region", seconds, region)
+
+
+@main.command("dynamodb-outage")
+@_seconds("How long it answers nothing but 500")
+@_options
+def dynamodb_outage(endpoint: Endpoint, state: StateDir, seconds: float) -> None:  # noqa: ARG001
     """Let DynamoDB fail: every request is answered 500 for a while."""
-    if identity(endpoint) is None:
-        raise click.ClickException(f"nothing answers at {endpoint.url}. Start it: python -m localcloud up")
-    dynamodb_outage(endpoint, seconds)
-    click.echo(f"DynamoDB is out for {seconds:g} s" if seconds else "DynamoDB is back")
+    _fail(endpoint, "DynamoDB", seconds)
 
 
 @main.command()

@@ -17,7 +17,8 @@ IDENTITY_PATH = "/_localcloud"
 #: What runs there, as JSON (`inventory.taken`); `status` asks here.
 INVENTORY_PATH = f"{IDENTITY_PATH}/inventory"
 
-#: Lets a zone fail, by a POST of {"zone", "seconds"}; answers {"tasks"}, the ARNs of those it ended.
+#: Lets something fail, by a POST of {"zone" or "region": its name, "seconds"}, or {"seconds"} for DynamoDB;
+#: answers {"tasks"}, the ARNs of those that ended.
 OUTAGE_PATH = f"{IDENTITY_PATH}/outage"
 
 LOOPBACK = "127.0.0.1"
@@ -88,21 +89,18 @@ def inventory(endpoint: Endpoint, timeout: float = 10.0) -> dict[str, Any]:
     return _asked(endpoint, "GET", INVENTORY_PATH, None, timeout)
 
 
-def zone_outage(endpoint: Endpoint, zone: str, seconds: float, timeout: float = 30.0) -> list[str]:
-    """Let a zone of the local cloud at `endpoint` fail; the ARNs of the tasks that this ended.
+def outage(endpoint: Endpoint, seconds: float, what: dict[str, str], timeout: float = 30.0) -> list[str]:
+    """Let a zone or a region of the local cloud fail, or DynamoDB; the ARNs of the tasks that this ended.
 
-    Raises ValueError for a zone that is not there, OSError when it cannot be done.
+    `what` is {"zone": its name}, {"region": its name}, or empty for DynamoDB.
+
+    Raises ValueError for what is not there, OSError when it cannot be done.
     """
-    answer = _asked(endpoint, "POST", OUTAGE_PATH, {"zone": zone, "seconds": seconds}, timeout)
+    answer = _asked(endpoint, "POST", OUTAGE_PATH, {**what, "seconds": seconds}, timeout)
     if "message" in answer:
         raise ValueError(answer["message"])
     tasks: list[str] = answer["tasks"]
     return tasks
-
-
-def dynamodb_outage(endpoint: Endpoint, seconds: float, timeout: float = 30.0) -> None:
-    """Let DynamoDB of the local cloud at `endpoint` fail. Raises OSError when it cannot be done."""
-    _asked(endpoint, "POST", OUTAGE_PATH, {"zone": None, "seconds": seconds}, timeout)
 
 
 def _asked(endpoint: Endpoint, method: str, path: str, body: Any, timeout: float) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from localcloud import balancer, emulator, outages
+from localcloud import balancer, emulator, outages, regions
 from localcloud.balancer import records
-from localcloud.ecs import zone_outages
 
 Row = dict[str, Any]
 
@@ -23,8 +22,9 @@ def taken() -> Row:
         "tasks": _tasks(),
         "target_groups": _target_groups(),
         "alarms": _alarms(),
-        "zone_outages": [{"zone": zone, "seconds": left} for zone, left in zone_outages().items()],
-        "dynamodb_outage": outages.left(),
+        "zone_outages": [{"zone": zone, "seconds": left} for zone, left in outages.ZONES.all().items()],
+        "region_outages": [{"region": name, "seconds": left} for name, left in outages.REGIONS.all().items()],
+        "dynamodb_outage": outages.SERVICES.left(outages.DYNAMODB),
     }
 
 
@@ -39,6 +39,7 @@ def _listeners() -> list[Row]:
             "region": region,
             "load_balancer": _name(record["LoadBalancerArn"]),
             "protocol": record.get("Protocol", "HTTP"),
+            "address": regions.address(region),
             "port": int(record["Port"]),
             "web_acl": (records.guard(arn) or {}).get("Name"),
         }
@@ -123,7 +124,7 @@ def lines(found: Row) -> list[str]:
     out = [
         *_table(
             ("Listener", "Protocol", "Load balancer", "Web ACL"),
-            [(f"127.0.0.1:{r['port']}", r["protocol"], r["load_balancer"], r["web_acl"] or "none")
+            [(f"{r['address']}:{r['port']}", r["protocol"], r["load_balancer"], r["web_acl"] or "none")
              for r in found["listeners"]],
         ),
         *_table(
@@ -145,10 +146,12 @@ def lines(found: Row) -> list[str]:
              for r in found["target_groups"]],
         ),
     ]  # fmt: skip
-    out_for = [(row["zone"], f"{row['seconds']:.0f} s more") for row in found["zone_outages"]]
-    if found["dynamodb_outage"]:
-        out_for.append(("DynamoDB", f"{found['dynamodb_outage']:.0f} s more"))
-    out += _table(("What is out", "For"), out_for)
+    out_for = [
+        *((row["region"], row["seconds"]) for row in found["region_outages"]),
+        *((row["zone"], row["seconds"]) for row in found["zone_outages"]),
+        *([("DynamoDB", found["dynamodb_outage"])] if found["dynamodb_outage"] else []),
+    ]
+    out += _table(("What is out", "For"), [(name, f"{seconds:.0f} s more") for name, seconds in out_for])
     alarms = [(row["alarm"], state) for state, rows in found["alarms"].items() for row in rows]
     return [*out, *_table(("Alarm", "State"), alarms)]
 

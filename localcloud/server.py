@@ -6,7 +6,6 @@ What runs beside the gateway is installed, and stopped, here and nowhere else: `
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -178,10 +177,13 @@ def _gateway(who: dict[str, Any], saver: Saver) -> App:
             await answer(send, 200, inventory.taken())
             return
         if scope["path"] == OUTAGE_PATH and scope["method"] == "POST":
-            await _outage(receive, send)
+            from localcloud import failing
+
+            if (asked := await _body(receive)) is not None:
+                await answer(send, *await failing.handle(asked))
             return
-        if outages.hits(_target(scope)):
-            await answer(send, 500, outages.FAULT)
+        if status := outages.status(_target(scope), _header(scope, b"authorization")):
+            await _fail(send, status, _target(scope))
             return
         if scope["path"] == alerts.CERTIFICATE_PATH:
             headers = [(b"content-type", b"application/x-pem-file")]
@@ -255,24 +257,14 @@ async def _body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-async def _outage(receive: Receive, send: Send) -> None:
-    """Let a zone fail for a while, or without one DynamoDB."""
-    from localcloud import ecs
-
-    body = await _body(receive)
-    if body is None:
+async def _fail(send: Send, status: int, target: str) -> None:
+    """Answer for what is out: DynamoDB in its own words, everything else as HTTP does."""
+    if target.startswith(outages.DYNAMODB):
+        await answer(send, 500, outages.FAULT)
         return
-    try:
-        asked = json.loads(body)
-        zone, seconds, tasks = asked["zone"], float(asked["seconds"]), []
-        if zone is None:
-            outages.begin(seconds)
-        else:
-            tasks = await ecs.zone_outage(str(zone), seconds)
-    except (ValueError, KeyError, TypeError) as exc:
-        await answer(send, 400, {"message": str(exc)})
-        return
-    await answer(send, 200, {"tasks": tasks})
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _answered(answering: Answering, scope: Scope, receive: Receive, send: Send, saver: Saver) -> None:

@@ -1,4 +1,4 @@
-"""The load balancers' data plane: listeners on 127.0.0.1, health-checked target groups, draining.
+"""The load balancers' data plane: listeners on loopback, health-checked target groups, draining.
 
 `install` takes MiniStack's records over before the saved state is loaded, `start` opens the listeners after
 that, `stop` closes them. Application load balancers over HTTP and HTTPS.

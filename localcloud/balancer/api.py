@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from localcloud import emulator, regions
 from localcloud.balancer import records
 from localcloud.balancer.targets import REASONS, Target
 from localcloud.certificates import NoCertificateError
@@ -91,7 +92,8 @@ def _with_address(answer: Any) -> Any:
     """The creation's answer with the address that `sync` gave the new balancer."""
     status, headers, body = answer
     text = body.decode() if isinstance(body, bytes) else body
-    text = re.sub(r"<DNSName>.*?</DNSName>", "<DNSName>127.0.0.1</DNSName>", text)
+    address = regions.address(emulator.module("core.responses").get_region())
+    text = re.sub(r"<DNSName>.*?</DNSName>", f"<DNSName>{address}</DNSName>", text)
     return status, headers, text.encode() if isinstance(body, bytes) else text
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from localcloud import outages, regions
 from localcloud.balancer import records, tls
 from localcloud.balancer.accesslog import AccessLog
 from localcloud.balancer.http import HEAD_LIMIT
@@ -34,9 +35,9 @@ _SYNC_SECONDS, _RETRY_SECONDS = 10.0, 0.25
 class _Running:
     """A listener's socket and server, and what of its record they cannot change any more."""
 
-    def __init__(self, kind: tuple[int, str, str], bound: socket.socket) -> None:
+    def __init__(self, kind: tuple[str, int, str, str], bound: socket.socket) -> None:
         self.kind = kind
-        self.port, self.protocol, _ = kind
+        self.place, self.protocol = kind[:2], kind[2]
         self.socket = bound
         self.server: asyncio.Server | None = None
         self.listener: Listener | None = None
@@ -83,24 +84,25 @@ class Balancer:
             tls.check(record)
         elif protocol != "HTTP":
             raise ValueError(f"The local cloud has HTTP and HTTPS listeners, not {protocol}.")
-        kind = (port, protocol, str(record.get("SslPolicy", "")))
+        place = (regions.address(regions.of_arn(arn)), port)
+        kind = (*place, protocol, str(record.get("SslPolicy", "")))
         old = self._running.get(arn)
         if old and old.kind == kind:
             return
-        if old and old.port == port:
+        if old and old.place == place:
             # The same port cannot be bound twice, not even for a moment.
             self._close_now(self._running.pop(arn))
             old = None
-        self._free(port)
-        self._running[arn] = running = _Running(kind, bind(port))
+        self._free(place)
+        self._running[arn] = running = _Running(kind, bind(*place))
         if old:
             self._loop.call_soon_threadsafe(self._close, old)
         self._loop.call_soon_threadsafe(self._open, arn, running)
 
-    def _free(self, port: int) -> None:
-        """Let go of a port that only a listener without a record still holds: `sync` has not come by yet."""
+    def _free(self, place: tuple[str, int]) -> None:
+        """Let go of what only a listener without a record still holds: `sync` has not come by yet."""
         known = {key[2] for key, _ in records.alb()._listeners.all_items()}
-        for arn in [arn for arn, r in self._running.items() if r.port == port and arn not in known]:
+        for arn in [arn for arn, r in self._running.items() if r.place == place and arn not in known]:
             self._close_now(self._running.pop(arn))
 
     def _close_now(self, running: _Running) -> None:
@@ -145,7 +147,7 @@ class Balancer:
             )  # fmt: skip
             await running.server.start_serving()
         except (OSError, ValueError):
-            log.exception("the listener on 127.0.0.1:%d could not be started", running.port)
+            log.exception("the listener on %s:%d could not be started", *running.place)
             if self._running.get(arn) is running:
                 # `sync` tries again.
                 self._close(self._running.pop(arn))
@@ -153,7 +155,7 @@ class Balancer:
         if self._running.get(arn) is not running:
             self._close(running)
             return
-        log.info("listening on 127.0.0.1:%d (%s)", running.port, running.protocol)
+        log.info("listening on %s:%d (%s)", *running.place, running.protocol)
 
     def problems(self) -> list[str]:
         """Why listeners do not listen; empty when all do."""
@@ -240,9 +242,14 @@ class Balancer:
         """Open and close sockets and target groups as the records say."""
         alb = records.alb()
         stored_listeners = {key[2]: record for key, record in alb._listeners.all_items()}
-        for arn in [arn for arn in self._running if arn not in stored_listeners]:
+        wanted = {
+            arn: record
+            for arn, record in stored_listeners.items()
+            if not outages.REGIONS.left(regions.of_arn(arn))
+        }
+        for arn in [arn for arn in self._running if arn not in wanted]:
             self._close(self._running.pop(arn))
-        for arn, record in stored_listeners.items():
+        for arn, record in wanted.items():
             try:
                 self.listener_stored(arn, record)
                 self._problems.pop(arn, None)
@@ -256,7 +263,7 @@ class Balancer:
         for arn in [arn for arn in self._groups if arn not in groups]:
             self._groups.pop(arn).close()
         for lb in alb._lbs.all_values():
-            lb["DNSName"] = "127.0.0.1"
+            lb["DNSName"] = regions.address(regions.of_arn(lb["LoadBalancerArn"]))
             # AWS's word for a balancer that could not be set up; its listeners are tried again all the time.
             lb["State"] = "failed" if self.problem(lb["LoadBalancerArn"]) else "active"
         for (_, arn), stored in list(alb._targets._data.items()):

@@ -8,22 +8,24 @@ from localcloud.ecs.control import (
     Cloud,
     ServiceDeploymentFailed,
     install,
+    kick,
+    kill,
     start,
     stop,
     sweep,
     wait_service_stable,
-    zone_outage,
-    zone_outages,
 )
+from localcloud.ecs.zones import known as known_zones
 
 __all__ = [
     "Cloud",
     "ServiceDeploymentFailed",
     "install",
+    "kick",
+    "kill",
+    "known_zones",
     "start",
     "stop",
     "sweep",
     "wait_service_stable",
-    "zone_outage",
-    "zone_outages",
 ]

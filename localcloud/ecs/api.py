@@ -16,7 +16,7 @@ from localcloud.ecs.configuration import (
 )
 from localcloud.ecs.deployments import begin, begin_again, make_deployment, primary
 from localcloud.ecs.records import Record, ecs, forget_stopped, new_task, now, subnets
-from localcloud.ecs.zones import NO_CAPACITY
+from localcloud.ecs.zones import NO_CAPACITY, usable
 
 if TYPE_CHECKING:
     from localcloud.ecs.control import Cloud
@@ -164,7 +164,7 @@ def replace_actions(cloud: Cloud) -> None:
             return refused(exc)
         providers: list[str | None] = []
         wanted = subnets(data.get("networkConfiguration"))
-        places: list[str | None] = [*cloud.scheduler.outages.usable(wanted)]
+        places: list[str | None] = [*usable(wanted)]
         if wanted and not places:
             failure = {"arn": cluster["clusterArn"], "reason": NO_CAPACITY}
             return module.json_response({"tasks": [], "failures": [failure] * int(data.get("count") or 1)})

@@ -22,7 +22,6 @@ from localcloud.ecs import (
     metadata,
     processes,
     strategies,
-    zones,
 )
 from localcloud.ecs.api import replace_actions
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
@@ -61,17 +60,6 @@ class Cloud:
             self._loop.call_soon_threadsafe(self._wake.set)
         except RuntimeError:
             log.debug("the event loop is closed already")
-
-    async def zone_outage(self, zone: str, seconds: float) -> list[str]:
-        """Let a zone fail: its tasks end at once, whose ARNs these are, and none starts there for `seconds`.
-
-        Raises ValueError for a zone without a subnet.
-        """
-        if zone not in (known := zones.known()):
-            raise ValueError(f"No subnet is in zone {zone}. There are: {', '.join(known) or 'none at all'}.")
-        self.scheduler.outages.begin(zone, seconds)
-        self._loop.call_later(seconds, self.kick)
-        return await self.tasks.kill(zone, f"Zone {zone} is out.") if seconds else []
 
     async def run(self) -> None:
         """Step through the services whenever something changed, and at intervals."""
@@ -173,16 +161,17 @@ def sweep(state_dir: Path, cloud_id: str) -> None:
         engine.sweep(cloud_id)
 
 
-def zone_outages() -> dict[str, float]:
-    """The zones that are out, with the seconds that are left."""
-    return _current.scheduler.outages.left() if _current else {}
+def kick() -> None:
+    """Look at the services again, for which something changed beside ECS."""
+    if _current is not None:
+        _current.kick()
 
 
-async def zone_outage(zone: str, seconds: float) -> list[str]:
-    """See `Cloud.zone_outage`."""
+async def kill(hit: Callable[[Record], bool], reason: str) -> list[str]:
+    """See `Tasks.kill`."""
     if _current is None:
         raise RuntimeError("ecs.install comes first")
-    return await _current.zone_outage(zone, seconds)
+    return await _current.tasks.kill(hit, reason)
 
 
 def docker_client() -> Any:

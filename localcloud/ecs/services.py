@@ -16,7 +16,7 @@ from localcloud.ecs.failures import BACKOFF_MOST, Failures
 from localcloud.ecs.records import Record, ecs, event, new_task, subnets
 from localcloud.ecs.serving import healthy, register, stop_unhealthy
 from localcloud.ecs.tasks import Tasks
-from localcloud.ecs.zones import NO_CAPACITY, Outages, Rebalancing
+from localcloud.ecs.zones import NO_CAPACITY, Rebalancing, usable
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -27,7 +27,6 @@ class Scheduler:
     def __init__(self, tasks: Tasks) -> None:
         self.tasks = tasks
         self.failures = Failures()
-        self.outages = Outages()
 
     def step(self) -> bool:
         """Look at every service once; whether all of them are at rest: nothing waits for time."""
@@ -174,7 +173,7 @@ class Scheduler:
             start.tasks(wanted, min(desired - len(new), most - len(new) - len(old)))
 
     def _rebalancing(self, service: Record) -> Rebalancing:
-        return Rebalancing(self.outages, lambda task, text: self._stop(service, task, text))
+        return Rebalancing(lambda task, text: self._stop(service, task, text))
 
     def _stop(self, service: Record, task: Record, text: str = "") -> None:
         identity = task["taskArn"].rsplit("/", 1)[1]
@@ -272,7 +271,7 @@ class _Start:
             failures.pause(deployment, BACKOFF_MOST)
             return
         places = subnets(deployments.revision(deployment).get("networkConfiguration"))
-        if places and not (places := self._scheduler.outages.usable(places)):
+        if places and not (places := usable(places)):
             if event(service, f"was unable to place a task. Reason: {NO_CAPACITY}."):
                 announce.action(service, "SERVICE_TASK_PLACEMENT_FAILURE", NO_CAPACITY)
             failures.pause(deployment, 1.0)

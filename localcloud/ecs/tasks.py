@@ -63,19 +63,19 @@ class Tasks:
             event.set()
         self.changed()
 
-    async def kill(self, zone: str, reason: str) -> list[str]:
-        """End every task of a zone at once, as its failure would; their ARNs.
+    async def kill(self, hit: Callable[[Record], bool], reason: str) -> list[str]:
+        """End at once every task that is hit, as the failure of a zone would; their ARNs.
 
         Their containers end without a word; a task that has none yet fails to start, for `reason`.
         """
-        lives = [life for life in self._lives.values() if life.task["availabilityZone"] == zone]
+        lives = [life for life in self._lives.values() if hit(life.task)]
         containers = [container for life in lives for _, _, container in life.containers]
         for life in lives:
             if not life.containers:
                 self.stop(life.task, reason, "TaskFailedToStart")
         for problem in await asyncio.gather(*(each.kill() for each in containers), return_exceptions=True):
             if isinstance(problem, BaseException):
-                log.warning("a container of zone %s: %s", zone, problem)
+                log.warning("%s A container: %s", reason, problem)
         return [str(life.task["taskArn"]) for life in lives]
 
     def stopping(self, arn: str) -> asyncio.Event:

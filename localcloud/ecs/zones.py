@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from localcloud import emulator
+from localcloud import emulator, outages
 from localcloud.ecs import announce
 from localcloud.ecs.records import Record, event, subnets, zone_of
 from localcloud.ecs.serving import healthy
@@ -23,25 +22,9 @@ def known() -> list[str]:
     return sorted({str(subnet["AvailabilityZone"]) for subnet in found})
 
 
-class Outages:
-    """Zones in which nothing runs for a while. Not saved: they end with the process."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, float] = {}
-
-    def begin(self, zone: str, seconds: float) -> None:
-        """From now on for `seconds`; with 0 it is over."""
-        self._until[zone] = time.monotonic() + seconds
-
-    def left(self) -> dict[str, float]:
-        """The zones that are out, with the seconds that are left."""
-        now = time.monotonic()
-        return {zone: until - now for zone, until in self._until.items() if until > now}
-
-    def usable(self, places: Iterable[str]) -> list[str]:
-        """Those of the subnets in which tasks can be started."""
-        out = self.left()
-        return [place for place in places if zone_of(place) not in out]
+def usable(places: Iterable[str]) -> list[str]:
+    """Those of the subnets in which tasks can be started."""
+    return [place for place in places if not outages.zone_is_out(zone_of(place))]
 
 
 class Rebalancing:
@@ -51,8 +34,8 @@ class Rebalancing:
     another. `stop` stops a task, and says so in an event of its text.
     """
 
-    def __init__(self, outages: Outages, stop: Callable[[Record, str], None]) -> None:
-        self._outages, self._stop = outages, stop
+    def __init__(self, stop: Callable[[Record, str], None]) -> None:
+        self._stop = stop
 
     def step(
         self, service: Record, wanted: Record, live: list[Record], start: Callable[[list[str]], Record]
@@ -68,7 +51,7 @@ class Rebalancing:
             service.pop("_moving", None)
             return False
         places: dict[str, list[str]] = {}
-        for place in self._outages.usable(subnets(wanted["_revision"].get("networkConfiguration"))):
+        for place in usable(subnets(wanted["_revision"].get("networkConfiguration"))):
             places.setdefault(zone_of(place), []).append(place)
         count = Counter(dict.fromkeys(places, 0))
         count.update(t["availabilityZone"] for t in live if t["availabilityZone"] in places)

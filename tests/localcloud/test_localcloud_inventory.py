@@ -39,7 +39,7 @@ def test_what_runs_is_told_with_its_ports_health_and_alarms(cloud: LocalCloud) -
 
     found = json.loads(cloud.command("status", "--json").stdout)
     listener = {"region": "us-east-1", "load_balancer": "lb", "protocol": "HTTP", "web_acl": None}
-    assert found["listeners"] == [{**listener, "port": cloud.http}]
+    assert found["listeners"] == [{**listener, "address": "127.0.0.1", "port": cloud.http}]
     (service,) = found["services"]
     assert (service["service"], service["cluster"], service["rollout"]) == ("s", "c", "COMPLETED")
     assert (service["desired"], service["running"], service["pending"]) == (2, 2, 0)

@@ -54,7 +54,7 @@ async def balanced(
     listener = Listener(
         lambda: Settings(80, "HTTP", rules, idle, True, True), lambda _: group, lambda: acl, Guard(ip_sets)
     )
-    front = await asyncio.start_server(listener.accept, sock=bind(0), limit=65536)
+    front = await asyncio.start_server(listener.accept, sock=bind("127.0.0.1", 0), limit=65536)
     try:
         async with asyncio.timeout(10):
             while any(t.state != "healthy" for t in group.targets.values()):  # noqa: ASYNC110

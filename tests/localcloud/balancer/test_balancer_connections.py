@@ -193,7 +193,7 @@ def test_small_answers_are_sent_at_once() -> None:
         writer.close()
 
     async def case() -> None:
-        server = await asyncio.start_server(accept, sock=bind(0))
+        server = await asyncio.start_server(accept, sock=bind("127.0.0.1", 0))
         await talk(server.sockets[0].getsockname()[1], b"")
         server.close()
 
