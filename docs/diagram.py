@@ -34,7 +34,7 @@ DRAWN = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": ("aws.management.AutoScaling", "Scaling"),
     "AWS::CertificateManager::Certificate": ("aws.security.CertificateManager", "Certificate"),
     "AWS::CloudWatch::Alarm": ("aws.management.CloudwatchAlarm", "Alarms"),
-    "AWS::DynamoDB::Table": ("aws.database.Dynamodb", "Table"),
+    "AWS::DynamoDB::GlobalTable": ("aws.database.Dynamodb", "Table"),
     "AWS::EC2::InternetGateway": ("aws.network.InternetGateway", "Internet gateway"),
     ENDPOINT: ("aws.network.Endpoint", "Endpoints"),
     "AWS::ECR::Repository": ("aws.compute.EC2ContainerRegistry", "Image repository"),
@@ -168,7 +168,7 @@ def draw(target: Path) -> None:
                         tasks.append(node("AWS::ECS::Service"))
                 endpoints = node(ENDPOINT, details=True)
             access_logs = node("AWS::S3::Bucket")
-            table = node("AWS::DynamoDB::Table")
+            table = node("AWS::DynamoDB::GlobalTable")
             repository = node("AWS::ECR::Repository")
             logs = node("AWS::Logs::LogGroup")
             key = node("AWS::KMS::Key")

@@ -85,6 +85,44 @@ def _delete_table(physical_id: str, properties: Properties) -> None:
     _cfn()._ddb_delete(physical_id, properties)
 
 
+def _as_table(properties: Properties) -> Properties:
+    """What a GlobalTable says of this region, in the words of a Table."""
+    here = emulator.module("core.responses").get_region()
+    of_here = [replica for replica in properties["Replicas"] if replica["Region"] == here]
+    if len(of_here) != 1 or len(properties["Replicas"]) != 1:
+        raise ValueError(f"the local cloud's tables have one replica, in {here}")
+    (replica,) = of_here
+    table = {
+        key: value
+        for key, value in properties.items()
+        if key not in ("Replicas", "SSESpecification", "WriteOnDemandThroughputSettings")
+    }
+    for key in ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "TableClass", "Tags"):
+        if key in replica:
+            table[key] = replica[key]
+    throughput = {
+        **properties.get("WriteOnDemandThroughputSettings", {}),
+        **replica.get("ReadOnDemandThroughputSettings", {}),
+    }
+    if throughput:
+        table["OnDemandThroughput"] = throughput
+    if "SSESpecification" in properties:
+        table["SSESpecification"] = {**properties["SSESpecification"], **replica.get("SSESpecification", {})}
+    return table
+
+
+def _with_id(made: Made) -> Made:
+    return made[0], {**made[1], "TableId": _dynamodb()._tables[made[0]]["TableId"]}
+
+
+def _create_global_table(logical_id: str, properties: Properties, stack_name: str) -> Made:
+    return _with_id(_create_table(logical_id, _as_table(properties), stack_name))
+
+
+def _update_global_table(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
+    return _with_id(_update_table(physical_id, _as_table(old), _as_table(new), stack_name))
+
+
 # --- buckets ---
 
 
@@ -143,6 +181,7 @@ def _delete_secret(physical_id: str, properties: Properties) -> None:
 
 
 PROVISIONERS = {
+    "AWS::DynamoDB::GlobalTable": Provisioner(_create_global_table, _update_global_table, _delete_table),
     "AWS::DynamoDB::Table": Provisioner(_create_table, _update_table, _delete_table),
     "AWS::S3::Bucket": Provisioner(_create_bucket, _update_bucket, _delete_bucket),
     "AWS::S3::BucketPolicy": Provisioner(

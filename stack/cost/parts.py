@@ -116,15 +116,20 @@ def _key(context: Context, name: str, _: Mapping[str, Any]) -> Found:
 
 
 def _table(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
+    """Reads are paid for once, wherever they are; what is written and kept, in each region."""
     if properties.get("BillingMode") != "PAY_PER_REQUEST":
         yield context.not_priced(name, "provisioned capacity")
         return
-    usage = context.usage
+    usage, replicas = context.usage, properties["Replicas"]
     yield context.used(name, "reads", usage.table_reads / 1e6, "table-reads")
-    yield context.used(name, "writes", usage.table_writes / 1e6, "table-writes")
-    yield context.used(name, "storage", usage.table_gb, "table-storage")
-    if properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
-        yield context.used(name, "continuous backups", usage.table_gb, "table-backup")
+    for number, replica in enumerate(replicas):
+        where = f" in {replica['Region']}" if number else ""
+        yield context.used(name, f"writes{where}", usage.table_writes / 1e6, "table-writes")
+        yield context.used(name, f"storage{where}", usage.table_gb, "table-storage")
+        if replica.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+            yield context.used(name, f"continuous backups{where}", usage.table_gb, "table-backup")
+    if len(replicas) > 1:
+        yield context.not_priced(name, "what is written, on its way to the other region")
 
 
 def _repository(context: Context, name: str, _: Mapping[str, Any]) -> Found:
@@ -249,7 +254,7 @@ PRICED: Mapping[str, Callable[[Context, str, Mapping[str, Any]], Found]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": _composite_alarm,
     "AWS::CloudWatch::Dashboard": _dashboard,
-    "AWS::DynamoDB::Table": _table,
+    "AWS::DynamoDB::GlobalTable": _table,
     "AWS::EC2::EIP": _address,
     "AWS::EC2::NatGateway": _nat_gateway,
     "AWS::EC2::VPCEndpoint": _endpoint,

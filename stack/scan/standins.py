@@ -20,6 +20,7 @@ _ID_PREFIX = {
 _ARN = {
     "AWS::CertificateManager::Certificate": ("acm", "certificate/"),
     "AWS::CloudWatch::Alarm": ("cloudwatch", "alarm:"),
+    "AWS::DynamoDB::GlobalTable": ("dynamodb", "table/"),
     "AWS::DynamoDB::Table": ("dynamodb", "table/"),
     "AWS::ECR::Repository": ("ecr", "repository/"),
     "AWS::ECS::Cluster": ("ecs", "cluster/"),

@@ -21,7 +21,7 @@ DIMENSIONS = {
     "HealthCheckId": ("AWS::Route53::HealthCheck", ""),
     "LoadBalancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", "LoadBalancerFullName"),
     "ServiceName": ("AWS::ECS::Service", "Name"),
-    "TableName": ("AWS::DynamoDB::Table", ""),
+    "TableName": ("AWS::DynamoDB::GlobalTable", ""),
     "TargetGroup": ("AWS::ElasticLoadBalancingV2::TargetGroup", "TargetGroupFullName"),
     "TopicName": ("AWS::SNS::Topic", "TopicName"),
 }

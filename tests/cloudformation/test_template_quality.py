@@ -25,7 +25,7 @@ NAMED = {
 }
 # What holds data that nothing can make again, or that people look for after an accident.
 STATEFUL = {
-    "AWS::DynamoDB::Table",
+    "AWS::DynamoDB::GlobalTable",
     "AWS::ECR::Repository",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",

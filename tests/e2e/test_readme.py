@@ -144,7 +144,7 @@ def test_delete_leaves_nothing_behind(checkout: Checkout, story: Story, runtime:
     assert runtime == "process" or containers_of(checkout)
     output = checkout.succeed(readme_command("make delete ENV=local"))
     assert "Kept" in output
-    assert "AWS::DynamoDB::Table" in output, "the table is retained, and delete says so"
+    assert "AWS::DynamoDB::GlobalTable" in output, "the table is retained, and delete says so"
     assert checkout.processes() == []
     for port in (checkout.gateway_port, checkout.http_port):
         with socket.socket() as sock:

@@ -14,7 +14,8 @@ from tests.localcloud.every_type import VISIBLE, att, front, network, ref, resou
 
 #: Read-only properties that these resources would not have on AWS either: no stream, no regional NAT gateway.
 ABSENT = {
-    ("AWS::DynamoDB::Table", "StreamArn"), ("AWS::EC2::NatGateway", "AutoProvisionZones"),
+    ("AWS::DynamoDB::GlobalTable", "StreamArn"), ("AWS::DynamoDB::Table", "StreamArn"),
+    ("AWS::EC2::NatGateway", "AutoProvisionZones"),
     ("AWS::EC2::NatGateway", "AutoScalingIps"), ("AWS::EC2::NatGateway", "RouteTableId"),
     ("AWS::EC2::Subnet", "BlockPublicAccessStates"),
 }  # fmt: skip
@@ -76,15 +77,16 @@ def test_every_read_only_property_can_be_read(every: Any) -> None:
 
 def test_properties_arrive_at_the_services(every: Any, physical: Any) -> None:
     cloud, _, _ = every
-    table = physical("Tokens")
     dynamodb = cloud.client("dynamodb")
-    described = dynamodb.describe_table(TableName=table)["Table"]
-    assert described["SSEDescription"]["SSEType"] == "KMS"
-    assert described["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 5}
-    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
-    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
-    life = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    assert life == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    for table in (physical("Tokens"), physical("Accounts")):
+        described = dynamodb.describe_table(TableName=table)["Table"]
+        assert described["SSEDescription"]["SSEType"] == "KMS"
+        assert ":key/" in described["SSEDescription"]["KMSMasterKeyArn"]
+        assert described["OnDemandThroughput"] == {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 5}
+        backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+        life = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        assert life == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
 
     alarms = cloud.client("cloudwatch").describe_alarms(AlarmNames=[physical("Ratio"), physical("Latency")])
     found = {alarm["AlarmName"]: alarm for alarm in alarms["MetricAlarms"]}
@@ -127,6 +129,8 @@ def test_properties_arrive_at_the_services(every: Any, physical: Any) -> None:
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("Tokens", {"SSESpecification": {"SSEEnabled": False}, "OnDemandThroughput": None,
                 "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": False}}),
+    ("Accounts", {"SSESpecification": {"SSEEnabled": False}, "WriteOnDemandThroughputSettings": None,
+                  "Replicas": [{"Region": ref("AWS::Region"), "DeletionProtectionEnabled": True}]}),
     ("LogGroup", {"KmsKeyId": None}),
     ("Identity", {"ClientIdList": ["sts", "other"]}),
     ("Role", {"PermissionsBoundary": None}),
@@ -163,8 +167,11 @@ def test_changes_in_place_keep_what_they_change(every: Any, physical: Any) -> No
     assert {name: replacement.get(name) for name, _ in CHANGES} == dict.fromkeys(before, "False")
     assert cloud.execute(change_set)["StackStatus"] == "UPDATE_COMPLETE", cloud.failures("every")
     assert {name: physical(name) for name, _ in CHANGES} == before
-    table = cloud.client("dynamodb").describe_table(TableName=before["Tokens"])["Table"]
-    assert table.get("SSEDescription", {}).get("Status", "DISABLED") == "DISABLED"
+    for name in ("Tokens", "Accounts"):
+        table = cloud.client("dynamodb").describe_table(TableName=before[name])["Table"]
+        assert table.get("SSEDescription", {}).get("Status", "DISABLED") == "DISABLED"
+        assert table["OnDemandThroughput"] == {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}
+        assert table["DeletionProtectionEnabled"] is (name == "Accounts")
     cluster = cloud.client("ecs").describe_clusters(clusters=[before["Cluster"]])["clusters"][0]
     assert cluster["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
     back = cloud.deploy("every", template, "UPDATE")

@@ -24,11 +24,12 @@ Conditions:
   HasKey: !Equals [!Ref Mode, two]
 Resources:
   Table:
-    Type: AWS::DynamoDB::Table
+    Type: AWS::DynamoDB::GlobalTable
     Properties:
       BillingMode: PAY_PER_REQUEST
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      Replicas: [{Region: !Ref AWS::Region}]
   Topic:
     Type: AWS::SQS::Queue
     Properties: {DisplayName: !Ref Mode}
