@@ -21,21 +21,6 @@ class Phase(enum.Enum):
     CLOSING = enum.auto()  # the client to have read everything
 
 
-# What the parsers' errors mean, by name; any other one is a 400.
-_STATUS_OF = {"LimitRequestLine": 414, "LimitRequestHeaders": 431}
-
-
-def refusal_of(error: Exception) -> tuple[int, str] | None:
-    """Status and detail for what a parser says about a request; None if it is no parser's error."""
-    # The C parser's errors have no base in common with the Python parser's.
-    if not isinstance(error, stock.ParseError) and "gunicorn_h1c" not in type(error).__module__:
-        return None
-    # Not the message of a 400: it may quote a header, and with it a credential.
-    name = type(error).__name__
-    status = _STATUS_OF.get(name, 400)
-    return status, str(error) if status != 400 else f"This is not valid HTTP ({name})."
-
-
 def unread(problem: Problem, request_id: str) -> tuple[bytes, int]:
     """A whole response to what could not be read as a request, and the bytes of its body."""
     status, headers, body = problem_response(problem, request_id)

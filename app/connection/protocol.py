@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi import protocol as stock
 
 from app.asgi import new_request_id
-from app.connection.phases import Phase, refusal_of, unread
+from app.connection.parser import Head, ParseError, RequestParser
+from app.connection.phases import Phase, unread
 from app.http import BODY_LIMIT, Headers
 from app.problems import Problem, from_status, retry_later
 from app.websocket import Session
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 # What may be received ahead of the answer to the request before it.
 _PIPELINE_LIMIT = 64 * 1024
-# Bytes on the wire that one request may take; a chunked body has some overhead, but not eightfold.
-_RAW_LIMIT = 8 * BODY_LIMIT
+# Bytes on the wire that one request may take: a chunked body has some overhead, but hardly as much again.
+_RAW_LIMIT = 2 * BODY_LIMIT
 # How long, once nothing new is accepted, a client that has connected may take to begin its first request.
 _FIRST_SECONDS = 1.0
 # After a refusal, what the client still sends is read and dropped: until it pauses so long, at most so long.
@@ -39,9 +40,9 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     def __init__(self, worker: EchoWorker) -> None:
         super().__init__(worker)
-        self._current_request: Any
+        self._current_request: Head | None
         self._body_receiver: Any
-        self._callback_parser: Any
+        self._callback_parser: RequestParser
         self._closed: bool
         self._phase = Phase.IDLE
         self._deadline = math.inf
@@ -111,18 +112,10 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         if self._raw > _RAW_LIMIT:
             self._refuse(413, "The request is too large.")
             return
-        self._feed_callback_parser(data)
-
-    def _feed_callback_parser(self, data: bytes) -> bool:
         try:
             self._callback_parser.feed(data)
-        except Exception as error:
-            refusal = refusal_of(error)
-            if refusal is None:
-                raise
-            self._refuse(*refusal)
-            return False
-        return True
+        except ParseError as error:
+            self._refuse(error.status, str(error))
 
     def pause_writing(self) -> None:
         """The client does not read: it has as long as for a header."""
@@ -142,22 +135,25 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
 
     # -- parser's callbacks ---
 
-    def _on_headers_complete(self) -> bool:
-        super()._on_headers_complete()
+    def _setup_callback_parser(self) -> None:
+        self._callback_parser = RequestParser(
+            "https" if self._is_ssl else "http", self._on_head, self._on_body, self._on_message_complete
+        )
+
+    def _on_head(self, request: Head) -> None:
+        self._current_request = request
+        self._body_receiver = stock.BodyReceiver(request, self)
+        self._request_ready.set()
         self._phase = Phase.BODY
         self._deadline = self.worker.loop.time() + self._limits.body_seconds
-        request = self._current_request
-        if (
-            request._expect_100_continue
-            and request.version >= (1, 1)
-            and request.content_length <= BODY_LIMIT
-        ):
+        if request.expects_continue and request.version >= (1, 1) and request.content_length <= BODY_LIMIT:
             self._safe_write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # Never skip the body, not even a HEAD request's: what follows would be taken for the next request.
-        return False
+
+    def _on_body(self, piece: bytes) -> None:
+        self._body_receiver.feed(piece)
 
     def _on_message_complete(self) -> None:
-        super()._on_message_complete()
+        self._body_receiver.set_complete()
         self._phase = Phase.ANSWER
         self._deadline = math.inf
 
@@ -203,7 +199,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         session.attach(self.transport)
         parser = self._callback_parser
         early = parser.remaining() + bytes(self._pending)  # frames that came right behind the handshake
-        self._callback_parser = None
         self._pending.clear()
         self._resume_reading()
         if early:
@@ -213,14 +208,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
     def _next_request(self) -> None:
         """Make ready for the next request, which may have arrived already."""
         parser = self._callback_parser
-        # A parser without remaining() (gunicorn_h1c before 0.6.8) loses what was pipelined: close instead.
-        remaining = getattr(parser, "remaining", None)
-        if remaining is None or parser.remaining_truncated:
-            self._must_close = True
-            self._closed = True
-            self.transport.close()
-            return
-        early = remaining() + bytes(self._pending)
+        early = parser.remaining() + bytes(self._pending)
         self._pending.clear()
         parser.reset()
         self._current_request = None

@@ -144,6 +144,11 @@ TABLE = [
     Refusal("two schemes", "bad-request", headers={**with_token(GOOD), "authorization": "Basic eDp5"}),
     Refusal("two content types", "bad-request", headers={**with_token(GOOD), "content-type": "text/html"}, closes=True),
     Refusal("two hosts", "bad-request", headers={**with_token(GOOD), "host": "y"}, closes=True),
+    Refusal("no host", "bad-request", raw=b"GET / HTTP/1.1\r\n\r\n", closes=True),
+    Refusal("a hidden length", "bad-request", closes=True,
+            raw=b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length : 1\r\n\r\nx"),
+    Refusal("a chunk longer than it says", "bad-request", closes=True,
+            raw=CHUNKED % (b"hello", b"1\r\nxyz0\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n")),
     Refusal("bad chunk", "bad-request", raw=CHUNKED % (b"echo", b"zz\r\n"), closes=True),
     Refusal("long request line", "uri-too-long", raw=b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 9000), closes=True),
     Refusal("large header", "header-too-large", closes=True,
@@ -326,7 +331,7 @@ def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
     slow = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(100)]
     for number, connection in enumerate(slow):
         connection.sendall(
-            b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\n{" if number % 2 else b"GET / HT"
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{" if number % 2 else b"GET / HT"
         )
     answer, _ = send(server, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.status == 200
