@@ -8,11 +8,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from app.commands.output import CommandError, say, say_json, tell
-from app.probe import measure
+from app.probe import measure, refusals
 from app.probe.client import Client
-from app.probe.result import MOST_VALUES, Result
+from app.probe.result import MOST_VALUES, Result, document
 from app.probe.texts import texts
 from app.probe.visitor import VisitorError, visitor
 from app.settings import Settings, SettingsError
@@ -45,9 +46,10 @@ def add_options(probe: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     probe.description = (
         "Makes an account and a token straight in the store that the settings name, echoes strings through "
-        "the service's address and compares them, revokes the token, and measures until nothing accepts it "
-        "any more. Removes what it made, also on SIGTERM and Ctrl-C. Writes one line of metrics to standard "
-        "output, and what it does to standard error."
+        "the service's address and compares them, sends what has to be refused, revokes the token, and "
+        "measures until nothing accepts it any more. Removes what it made, also on SIGTERM and Ctrl-C. "
+        "Writes a line of metrics to standard output as soon as each of the three is measured, and what it "
+        "does to standard error."
     )
     probe.epilog = "Exit codes: 0 all as it should be, 1 not, or not measured, 2 wrong use, 130 interrupted."
     probe.add_argument("--url", type=_url, help="the service's address; default: ECHO_PROBE_URL")
@@ -72,6 +74,11 @@ def add_options(probe: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how soon a revocation must be in effect; default: %(default)s",
     )
+    probe.add_argument(
+        "--scripts-stopped",
+        action="store_true",
+        help="a web ACL before the service has to stop scripts; without it they may come back as well",
+    )
     probe.add_argument("--json", action="store_true", help="print the result as JSON, not as metrics")
 
 
@@ -81,24 +88,40 @@ def run(options: argparse.Namespace, store: Store, settings: Settings) -> int:
     if not url:
         raise SettingsError("ECHO_PROBE_URL is not set; set it to the service's address, or give --url")
     result = Result()
+
+    told = 0
+
+    def report(values: dict[str, Any]) -> None:
+        nonlocal told
+        if values and not options.json:
+            line = document(values, settings.env, int(time.time() * 1000))
+            say(json.dumps(line, separators=(",", ":")))
+        for wrong in result.wrong[told:]:
+            tell(f"error: {wrong}")
+        told = len(result.wrong)
+
     try:
         with _interruptible():
-            _measure(options, store, url, result)
+            _measure(options, store, url, result, report)
     except VisitorError as error:
         if not result.echoes:
             raise CommandError(str(error)) from error
         result.complain(str(error))
     if options.json:
         say_json(result.public(url))
-    else:
-        say(json.dumps(result.document(settings.env, int(time.time() * 1000)), separators=(",", ":")))
-    for line in result.wrong:
-        tell(f"error: {line}")
+    report({})
     tell("passed" if result.passed else "failed")
     return 0 if result.passed else 1
 
 
-def _measure(options: argparse.Namespace, store: Store, url: str, result: Result) -> None:
+def _measure(
+    options: argparse.Namespace,
+    store: Store,
+    url: str,
+    result: Result,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Measure, and report what each part found at once: a revocation takes minutes, a page should not."""
     with visitor(store, options.limit + _SPARE_SECONDS) as (token, record):
         client = Client(url, token)
         tell(f"probing {url} with token {record.id}")
@@ -107,14 +130,21 @@ def _measure(options: argparse.Namespace, store: Store, url: str, result: Result
         tell(
             f"{result.echoes} echoes, {result.mismatches} different, {result.failures} not answered{stopped}"
         )
+        report(result.of_echoes())
         if result.failures == result.echoes:
-            result.complain("revocation: not measured, because nothing was echoed before")
+            result.complain("refusals and revocation: not measured, because nothing was echoed before")
             return
+        refusals.bodies(client, result)
+        if options.scripts_stopped:
+            refusals.scripts(client, result)
+        tell(f"{result.refusals} to be refused, {result.missed} let through, {result.unclear} neither")
+        report(result.of_refusals())
         if _revoked(store, record.owner, record.id, result):
             tell("revoked")
             measure.revocation(client, socket, result, options.refusals, options.limit, tell)
             if result.delay is not None:
                 tell(f"refused everywhere after {result.delay:.1f} s")
+            report(result.of_revocation())
 
 
 def _revoked(store: Store, owner: str, token_id: str, result: Result) -> bool:

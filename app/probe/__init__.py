@@ -1,1 +1,1 @@
-"""`python -m app probe`: whether every string comes back, and how long a revoked token goes on working."""
+"""`python -m app probe`: whether strings come back, what is refused, how long a revoked token works on."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import secrets
 import ssl
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from app.connection import frames
 
 # Requests that take longer have failed.
 SECONDS = 10.0
+_CHUNK = 65536
 _PROBLEM = "application/problem+json"
 
 
@@ -31,6 +34,18 @@ class StoppedError(ProbeError):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What was answered. `by_service`: it is a problem document, as the service's own refusals are."""
+
+    status: int
+    by_service: bool
+    body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.body[:200].decode('utf-8', 'replace')}".strip()
+
+
+@dataclass(frozen=True)
 class Client:
     """Where the service is, and the token to use. Every method raises ProbeError."""
 
@@ -39,25 +54,30 @@ class Client:
 
     def echo(self, text: str, *, escaped: bool) -> tuple[str | None, float]:
         """POST `text`, its JSON all in ASCII or not; what came back (None: no string) and milliseconds."""
-        body = json.dumps({"str": text}, ensure_ascii=escaped).encode()
-        connection = self._connect()
+        answer, took = self.post(json.dumps({"str": text}, ensure_ascii=escaped).encode())
+        _check(answer, 200)
         try:
-            begun = time.perf_counter()
-            connection.request("POST", "/echo", body, self._headers({"Content-Type": "application/json"}))
-            answer = connection.getresponse()
-            said = answer.read()
-            took = (time.perf_counter() - begun) * 1000
-        except (OSError, http.client.HTTPException) as error:
-            raise ProbeError(f"no answer: {error or type(error).__name__}") from error
-        finally:
-            connection.close()
-        _check(answer, said, 200)
-        try:
-            found = json.loads(said)
+            found = json.loads(answer.body)
         except ValueError:
             return None, took
         came = found.get("str") if isinstance(found, dict) and len(found) == 1 else None
         return (came if isinstance(came, str) else None), took
+
+    def post(self, body: bytes, *, chunked: bool = False) -> tuple[Answer, float]:
+        """POST `body` to /echo, in chunks or with its length before it; any answer, and milliseconds."""
+        connection = self._connect()
+        headers = self._headers({"Content-Type": "application/json"})
+        try:
+            begun = time.perf_counter()
+            # Who refuses a body may have answered, and want no more of it.
+            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+                connection.request("POST", "/echo", _chunks(body) if chunked else body, headers)
+            found = _answer(connection.getresponse())
+            return found, (time.perf_counter() - begun) * 1000
+        except (OSError, http.client.HTTPException) as error:
+            raise ProbeError(f"no answer: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
 
     def websocket(self) -> EchoSocket:
         """An open WebSocket."""
@@ -77,7 +97,8 @@ class Client:
                 ),
             )
             answer = connection.getresponse()
-            _check(answer, b"" if answer.status == 101 else answer.read(), 101)
+            if answer.status != 101:
+                _check(_answer(answer), 101)
             return EchoSocket(connection, answer)
         except ProbeError:
             connection.close()
@@ -158,13 +179,20 @@ class EchoSocket:
         return found
 
 
-def _check(answer: http.client.HTTPResponse, said: bytes, expected: int) -> None:
+def _chunks(body: bytes) -> Iterator[bytes]:
+    for start in range(0, len(body), _CHUNK):
+        yield body[start : start + _CHUNK]
+
+
+def _answer(found: http.client.HTTPResponse) -> Answer:
+    return Answer(found.status, found.headers.get_content_type() == _PROBLEM, found.read())
+
+
+def _check(answer: Answer, expected: int) -> None:
     if answer.status == expected:
         return
-    seen = f"{answer.status} {said[:200].decode('utf-8', 'replace')}".strip()
-    by_service = answer.headers.get_content_type() == _PROBLEM
-    if answer.status == 401 and by_service:
-        raise RefusedError(seen)
-    if answer.status == 403 and not by_service:
-        raise StoppedError(seen)
-    raise ProbeError(seen)
+    if answer.status == 401 and answer.by_service:
+        raise RefusedError(str(answer))
+    if answer.status == 403 and not answer.by_service:
+        raise StoppedError(str(answer))
+    raise ProbeError(str(answer))

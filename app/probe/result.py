@@ -13,9 +13,12 @@ METRICS: dict[str, tuple[str, str]] = {
     "ProbeMismatches": ("Count", "of these, answered with something else than what was sent"),
     "ProbeFailures": (
         "Count",
-        "of these, not answered with 200; a live token's refusal is one",
+        "of these, not answered with 200 (a live token's refusal is one), and of `ProbeRefusals`, neither "
+        "refused as they should be nor let through",
     ),
     "ProbeLatency": ("Milliseconds", "from an HTTP request to its whole answer; connecting is not in it"),
+    "ProbeRefusals": ("Count", "bodies over 1 MiB sent, and scripts where they are to be stopped"),
+    "ProbeRefusalsMissed": ("Count", "of these, let through"),
     "RevocationDelay": ("Seconds", "from a revocation to the first refusal after which nothing was accepted"),
     "RevocationOverdue": ("Count", "1 if not all were seen to refuse a revoked token within 300 s, else 0"),
 }
@@ -27,7 +30,9 @@ MOST_VALUES = 100
 class Result:
     """One run. `latencies` are milliseconds, `delay` seconds.
 
-    `stopped`: scripts that a web ACL before the service refused, which is neither an echo nor a failure.
+    `stopped`: scripts among the strings that a web ACL before the service refused, which is neither an echo
+    nor a failure. `refusals`: what had to be refused; of these `missed` were let through, and `unclear` were
+    neither.
     `delay` is None, if the token was not seen to be refused; `overdue` is None, if it was not even revoked.
     """
 
@@ -35,6 +40,9 @@ class Result:
     mismatches: int = 0
     failures: int = 0
     stopped: int = 0
+    refusals: int = 0
+    missed: int = 0
+    unclear: int = 0
     latencies: list[float] = field(default_factory=list)
     delay: float | None = None
     overdue: bool | None = None
@@ -69,13 +77,16 @@ class Result:
             "failures": self.failures,
             "stopped_before_the_service": self.stopped,
             "latency_ms": _spread(self.latencies),
+            "refusals": self.refusals,
+            "refusals_missed": self.missed,
+            "refusals_unclear": self.unclear,
             "revocation_delay_seconds": self.delay,
             "revocation_overdue": self.overdue,
             "wrong": self.wrong,
         }
 
-    def document(self, environment: str, milliseconds: int) -> dict[str, Any]:
-        """One line of CloudWatch's embedded metric format, at `milliseconds` since 1970."""
+    def of_echoes(self) -> dict[str, Any]:
+        """What is known once the strings were sent: values of metrics."""
         values: dict[str, Any] = {
             "ProbeEchoes": self.echoes,
             "ProbeMismatches": self.mismatches,
@@ -83,25 +94,43 @@ class Result:
         }
         if self.latencies:  # an empty list is not valid
             values["ProbeLatency"] = self.latencies[:MOST_VALUES]
+        return values
+
+    def of_refusals(self) -> dict[str, Any]:
+        """Values of metrics, once what has to be refused was sent."""
+        return {
+            "ProbeRefusals": self.refusals,
+            "ProbeRefusalsMissed": self.missed,
+            "ProbeFailures": self.unclear,
+        }
+
+    def of_revocation(self) -> dict[str, Any]:
+        """Values of metrics at the end; none, if the token could not be revoked."""
+        values: dict[str, Any] = {}
         if self.delay is not None:
             values["RevocationDelay"] = self.delay
         if self.overdue is not None:
             values["RevocationOverdue"] = int(self.overdue)
-        return {
-            "_aws": {
-                "Timestamp": milliseconds,
-                "CloudWatchMetrics": [
-                    {
-                        "Namespace": NAMESPACE,
-                        "Dimensions": [["Environment"]],
-                        "Metrics": [{"Name": name, "Unit": METRICS[name][0]} for name in values],
-                    }
-                ],
-            },
-            "event": "probe",
-            "Environment": environment,
-            **values,
-        }
+        return values
+
+
+def document(values: dict[str, Any], environment: str, milliseconds: int) -> dict[str, Any]:
+    """One line of CloudWatch's embedded metric format, at `milliseconds` since 1970."""
+    return {
+        "_aws": {
+            "Timestamp": milliseconds,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["Environment"]],
+                    "Metrics": [{"Name": name, "Unit": METRICS[name][0]} for name in values],
+                }
+            ],
+        },
+        "event": "probe",
+        "Environment": environment,
+        **values,
+    }
 
 
 def _spread(latencies: list[float]) -> dict[str, float] | None:

@@ -38,21 +38,26 @@ def test_a_service_that_does_what_it_should(start_server: StartServer, tls: str)
     trust = {} if tls == "off" else {"SSL_CERT_FILE": str(server.verify)}
     done = run_app("probe", "--refusals", "8", **variables(server, **trust))
     assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    document = json.loads(line)
+    echoes, refusals, revocation = documents = [json.loads(line) for line in done.stdout.splitlines()]
     import jsonschema  # takes more than a second, of every worker
 
-    jsonschema.validate(document, SCHEMA)
-    (directive,) = document["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], directive["Dimensions"]) == ("EchoRoom", [["Environment"]])
-    assert {one["Name"]: one["Unit"] for one in directive["Metrics"]} == {
-        name: unit for name, (unit, _) in METRICS.items()
-    }
-    assert document["Environment"] == "test"
-    assert (document["ProbeEchoes"], document["ProbeMismatches"], document["ProbeFailures"]) == (72, 0, 0)
-    assert len(document["ProbeLatency"]) == 48
-    assert document["RevocationOverdue"] == 0
-    assert document["RevocationDelay"] > 0
+    told: list[str] = []
+    for document in documents:
+        jsonschema.validate(document, SCHEMA)
+        (directive,) = document["_aws"]["CloudWatchMetrics"]
+        assert (directive["Namespace"], directive["Dimensions"]) == ("EchoRoom", [["Environment"]])
+        assert document["Environment"] == "test"
+        for one in directive["Metrics"]:
+            assert one["Unit"] == METRICS[one["Name"]][0]
+            told.append(one["Name"])
+    # Each once, so that nothing is counted twice; failures are those of each part.
+    assert sorted(told) == sorted([*METRICS, "ProbeFailures"])
+    assert (echoes["ProbeEchoes"], echoes["ProbeMismatches"], echoes["ProbeFailures"]) == (72, 0, 0)
+    assert len(echoes["ProbeLatency"]) == 48
+    found = [refusals[name] for name in ("ProbeRefusals", "ProbeRefusalsMissed", "ProbeFailures")]
+    assert found == [2, 0, 0]
+    assert revocation["RevocationOverdue"] == 0
+    assert revocation["RevocationDelay"] > 0
     assert done.stderr.splitlines()[-1] == "passed"
     assert left(server) == []
     assert "echo_" not in done.stdout + done.stderr, "a token must not be shown"
@@ -64,16 +69,22 @@ def test_json_and_a_store_in_dynamodb(
     server = start_server(
         ECHO_TOKEN_CACHE_SECONDS="0.2", ECHO_STORE_TIMEOUT_SECONDS="5", **dynamodb_environment
     )
-    done = run_app("probe", "--json", "--strings", "2", "--refusals", "4", **variables(server))
-    assert done.returncode == 0, done.stderr
+    words = ("--json", "--strings", "2", "--refusals", "4", "--scripts-stopped")
+    done = run_app("probe", *words, **variables(server))
+    assert done.returncode == 1, "nothing here stops scripts"
     found = json.loads(done.stdout)
-    assert (found["url"], found["passed"], found["echoes"], found["wrong"]) == (server.url, True, 6, [])
+    assert (found["url"], found["passed"], found["echoes"]) == (server.url, False, 6)
+    assert (found["refusals"], found["refusals_missed"], found["refusals_unclear"]) == (5, 3, 0)
+    assert len(found["wrong"]) == 3
+    assert all("let through: 200" in line for line in found["wrong"])
     assert found["revocation_delay_seconds"] > 0
     assert left(server) == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_clears_up_when_it_is_stopped(server: Server, how: signal.Signals) -> None:
+def test_it_says_at_once_what_it_knows_and_clears_up_when_it_is_stopped(
+    server: Server, how: signal.Signals
+) -> None:
     probe = subprocess.Popen(
         [sys.executable, "-m", "app", "probe", "--strings", "1"],
         env=clean_environment(**variables(server)),
@@ -85,6 +96,10 @@ def test_it_clears_up_when_it_is_stopped(server: Server, how: signal.Signals) ->
     assert probe.stderr is not None
     while (line := probe.stderr.readline()) != "revoked\n":
         assert line, "it ended before it was stopped"
+    # The server knows the token for a minute, and the probe waits for that.
+    assert probe.stdout is not None
+    assert "ProbeMismatches" in json.loads(probe.stdout.readline())
+    assert "ProbeRefusals" in json.loads(probe.stdout.readline())
     probe.send_signal(how)
     out, err = probe.communicate(timeout=60)
     assert (probe.returncode, out) == (130, "")

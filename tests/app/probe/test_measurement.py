@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -15,47 +12,13 @@ from app.probe import measure
 from app.probe.client import Client, EchoSocket, ProbeError, RefusedError
 from app.probe.result import Result
 from app.probe.texts import SCRIPT, texts
+from tests.app.probe.services import Answered, echoed, service
 from tests.app.servers import Server
 
-Answer = Callable[[str], tuple[int, str, bytes]]
 
-
-@contextmanager
-def service(answer: Answer) -> Iterator[str]:
-    """The URL of a server that answers each string as `answer` says: status, content type, body."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            sent = json.loads(self.rfile.read(int(self.headers["content-length"])))["str"]
-            status, kind, body = answer(sent)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def echoed(text: str) -> tuple[int, str, bytes]:
-    return 200, "application/json", json.dumps({"str": text}).encode()
-
-
-def measured(answer: Answer, strings: list[str]) -> Result:
+def measured(answer: Callable[[str], Answered], strings: list[str]) -> Result:
     result = Result()
-    with service(answer) as url:
+    with service(lambda body: answer(json.loads(body)["str"])) as url:
         assert measure.echoes(Client(url, "token"), strings, result) is None, "it has no WebSocket"
     return result
 
