@@ -53,8 +53,14 @@ def of_stacks(environment: Environment, found: Mapping[str, Resolved], usage: Us
     lines: list[Line] = []
     not_priced: list[NotPriced] = []
     table = prices.load()
+    families = {
+        definition["Family"]: definition
+        for stack in found.values()
+        for definition in stack.of_type("AWS::ECS::TaskDefinition").values()
+        if isinstance(definition.get("Family"), str)
+    }
     for stack in found.values():
-        context = Context(stack, table, usage, _builds(environment, stack))
+        context = Context(stack, table, usage, _builds(environment, stack), families)
         for name, item in stack.resources.items():
             properties: Mapping[str, Any] = item.get("Properties", {})
             for one in _priced(context, name, str(item["Type"]), properties):

@@ -14,12 +14,17 @@ from stack.scan.templates import Resolved
 
 @dataclass(frozen=True)
 class Context:
-    """One stack's view. `own_image`: its tasks run the working tree's image, not another container."""
+    """One stack's view.
+
+    `own_image`: its tasks run the working tree's image, not another container. `families`: the task
+    definitions of all stacks, by family.
+    """
 
     found: Resolved
     prices: Prices
     usage: Usage
     own_image: bool
+    families: Mapping[str, Mapping[str, Any]]
 
     def line(self, resource: str, what: str, amount: float, price: str, *, traffic: bool = False) -> Line:
         """Make a line of `amount` units of a price of the table."""

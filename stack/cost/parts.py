@@ -18,7 +18,7 @@ _CONNECTIONS = 25 * 3600
 # Signals that CloudWatch counts for an objective of Application Signals in each period of its metrics.
 _SIGNALS = 2
 # What the probe writes (app/probe).
-_PROBE_METRICS = 6
+_PROBE_METRICS = 8
 
 # Cost nothing by themselves. What they cause is priced where it is counted: log groups for flow logs and the
 # web ACL's log, services for task definitions.
@@ -219,7 +219,7 @@ def _rule(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
         return
     if any("EcsParameters" in target for target in properties.get("Targets", ())):
         yield context.line(name, f"{_PROBE_METRICS} metrics of the probe", _PROBE_METRICS, "custom-metric")
-        yield context.not_priced(name, "the tasks it starts: a minute or more each")
+        yield from tasks.scheduled(context, name, properties)
 
 
 def _objective(context: Context, name: str, properties: Mapping[str, Any]) -> Found:

@@ -15,6 +15,8 @@ Found = Iterator[Line | NotPriced]
 _Day = list[tuple[float, float]]
 
 _DAILY = re.compile(r"cron\((\d+) (\d+) \* \* \? \*\)")
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 _SPOT = "FARGATE_SPOT"
 # GB that a task has without paying for them.
 _FREE_STORAGE = 20
@@ -50,6 +52,25 @@ def service(context: Context, name: str, properties: Mapping[str, Any]) -> Found
         yield context.line(name, "metrics in its log", context.usage.custom_metrics * awake, "custom-metric")
     if int(definition.get("EphemeralStorage", {}).get("SizeInGiB", 0)) > _FREE_STORAGE:
         yield context.not_priced(name, f"ephemeral storage above {_FREE_STORAGE} GB a task")
+
+
+def scheduled(context: Context, name: str, properties: Mapping[str, Any]) -> Found:
+    """Price the tasks that a schedule starts, with their addresses, for the minutes that each runs."""
+    every = _RATE.fullmatch(properties.get("ScheduleExpression", ""))
+    for target in properties.get("Targets", ()):
+        if "EcsParameters" not in target:
+            continue
+        parameters = target["EcsParameters"]
+        family = str(parameters["TaskDefinitionArn"]).rpartition("/")[2].partition(":")[0]
+        if every is None or family not in context.families:
+            yield context.not_priced(name, f"the tasks of {family} it starts: how often, or of which size")
+            continue
+        minutes = int(every[1]) * _MINUTES[every[2]]
+        count = parameters.get("TaskCount", 1) * context.usage.scheduled_minutes / minutes
+        network = parameters.get("NetworkConfiguration", {}).get("AwsVpcConfiguration", {})
+        public = network.get("AssignPublicIp") == "ENABLED"
+        running = {"FARGATE": count}
+        yield from _tasks(context, name, context.families[family], running, public, traffic=False)
 
 
 def _definition(context: Context, properties: Mapping[str, Any]) -> Mapping[str, Any] | None:

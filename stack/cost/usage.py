@@ -27,6 +27,7 @@ class Usage:
     table_gb: float = _assumed(0.01, "GB in the table")
     images_gb: float = _assumed(0.5, "GB of images that are kept")
     flow_log_gb: float = _assumed(0.5, "GB of flow logs a month, mostly of health checks")
+    scheduled_minutes: float = _assumed(2, "minutes that a task runs which a schedule starts, as the probe's")
     custom_metrics: float = _assumed(
         20, "metrics that the service writes into its log; other containers: none"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.probe import result
 from app.telemetry import emf
 from stack.cost import bill, parts, prices
 from stack.cost.bill import Bill
@@ -128,6 +129,19 @@ def test_tasks_are_priced_by_number_size_processor_hours_and_address() -> None:
     assert priced({**day, **quiet}) - priced(day) == pytest.approx(2 * task * 18 / 24 - task - 6 * 6 / 24)
 
 
+def test_the_probe_is_paid_for_while_it_runs() -> None:
+    assert len(result.METRICS) == parts._PROBE_METRICS
+    usual = bill_of("prod").idle
+    seldom = bill_of("prod", probe={"ProbeMinutes": "60"}).idle
+    assert usual - seldom == pytest.approx((9.010025 + 3.65) * (2 / 15 - 2 / 60))
+    assert bill_of("prod", Usage(scheduled_minutes=3)).idle - usual == pytest.approx((9.010025 + 3.65) / 15)
+    # Where there is a NAT gateway it has no address of its own.
+    private = bill_of("prod", network={"Egress": "nat"}).of("probe").idle
+    assert bill_of("prod").of("probe").idle - private == pytest.approx(3.65 * 2 / 15)
+    off = bill_of("prod", probe={"Probe": "off"}).of("probe")
+    assert (off.idle, off.not_priced) == (0, ())
+
+
 def test_spot_counts_above_the_fewest_only() -> None:
     usual = bill_of("prod")
     more = bill_of("prod", Usage(tasks=5))
@@ -165,14 +179,13 @@ def test_the_service_writes_as_many_metrics_as_are_assumed() -> None:
 def test_what_is_not_priced_is_named_and_nothing_else_is_left_out(name: str) -> None:
     found = bill_of(name)
     named = {(one.stack, one.why.split(" (")[0].split(":")[0]) for one in found.not_priced}
-    probe = {("probe", "the tasks it starts")}
     assert (
         named
         == {
             "account": set(),
-            "dev": {("service", "Container Insights"), *probe},
-            "local": {("service", "Container Insights"), *probe},
-            "prod": {("service", "Container Insights"), *probe},
+            "dev": {("service", "Container Insights")},
+            "local": {("service", "Container Insights")},
+            "prod": {("service", "Container Insights")},
         }[name]
     )
 

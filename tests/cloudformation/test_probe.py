@@ -1,10 +1,14 @@
 """The probe gets from every network to the balancer, and nobody gets to the probe."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 
+from app.probe import refusals
+from app.probe.result import MOST_VALUES
+from app.probe.texts import SCRIPT, texts
 from stack.scan.templates import Resolved, resolved
 from tests.cloudformation.service import load_environment
 
@@ -51,6 +55,25 @@ def test_nobody_calls_it_and_it_calls_one_port_besides_aws() -> None:
 
 def test_ec2_takes_each_way_out_once() -> None:
     assert ways_out(prod_with()) == [("0.0.0.0/0", 443), ("::/0", 443)]
+
+
+@pytest.mark.parametrize(
+    ("edge", "stopped"),
+    [({}, True), ({"BodyScripts": "count"}, False), ({"WebAcl": "off"}, False)],
+    ids=["block", "count", "no web ACL"],
+)
+def test_it_is_told_whether_scripts_have_to_be_stopped(edge: dict[str, str], stopped: bool) -> None:
+    (rule,) = prod_with(edge=edge)["probe"].of_type("AWS::Events::Rule").values()
+    (override,) = json.loads(rule["Targets"][0]["Input"])["containerOverrides"]
+    url = "https://echo.example.org"
+    assert override["command"] == ["probe", "--url", url, *(["--scripts-stopped"] if stopped else [])]
+
+
+def test_what_it_has_refused_rings_no_alarm_of_the_web_acl(templates: dict[str, Any]) -> None:
+    """Two probes at once, and scripts among the strings as well, in both spellings."""
+    blocked = 2 * (len(refusals.SCRIPTS) + 2 * texts(MOST_VALUES // 2).count(SCRIPT))
+    assert 0 < blocked < templates["monitoring"]["Parameters"]["WebAclSurge"]["MinValue"]
+    assert templates["probe"]["Parameters"]["ProbeMinutes"]["MinValue"] * 60 > 300
 
 
 def test_switched_off_it_rests_and_no_alarm_waits_for_it() -> None:

@@ -31,7 +31,6 @@ WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource
 
 # For people and their own commands, not for a stack, the tool or a page.
 FOR_PEOPLE = {
-    "network.EgressAddresses": "allow lists of services that tasks call",
     "service.TargetGroupArn": "aws elbv2 describe-target-health",
     "service.LoadBalancerDnsName": "a DNS record of one's own",
 }

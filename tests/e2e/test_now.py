@@ -103,7 +103,7 @@ def alarm_changes(place: Checkout, stack: str, name: str) -> list[str]:
     return [json.loads(item["HistoryData"])["newState"]["stateValue"] for item in items]
 
 
-def test_the_scheduled_probe_finds_wrong_echoes_and_holds_no_deletion(place: Checkout) -> None:
+def test_the_scheduled_probe_finds_what_is_wrong_and_holds_no_deletion(place: Checkout) -> None:
     endpoint = f"http://127.0.0.1:{place.gateway_port}"
     python = f"{ROOT}/.venv/bin/python -m localcloud"
     place.succeed(f"{python} down --endpoint {endpoint}")
@@ -141,17 +141,20 @@ def test_the_scheduled_probe_finds_wrong_echoes_and_holds_no_deletion(place: Che
         RuleArn=rule["RuleArn"],
         Actions=[{"Type": "forward", "ForwardConfig": rule["Actions"][0]["ForwardConfig"]}],
     )
-    until(lambda: "ALARM" in alarm_changes(place, "probe", "ProbeAlarm"))
-    task = probes("STOPPED")[0]
+    for told in ("ProbeAlarm", "RefusalAlarm"):
+        until(lambda told=told: "ALARM" in alarm_changes(place, "probe", told))
+    task = until(lambda: probes("STOPPED"))[0]
     assert (task["containers"][0]["exitCode"], task["group"]) == (1, "family:echo-room-local-service")
     metrics = client(place, "cloudwatch").list_metrics(Namespace="EchoRoom")["Metrics"]
-    assert {"ProbeEchoes", "ProbeMismatches", "RevocationDelay"} <= {one["MetricName"] for one in metrics}
+    found = {one["MetricName"] for one in metrics}
+    assert {"ProbeEchoes", "ProbeMismatches", "ProbeRefusalsMissed", "RevocationDelay"} <= found
     for stack, calm in (("probe", "RevocationAlarm"), ("monitoring", "CorrectnessAlarm")):
         assert "ALARM" not in alarm_changes(place, stack, calm)
 
     # One that runs, as its revoked token is still known for a minute.
     events.enable_rule(Name=name)
     until(lambda: logged("0 different"))
+    until(lambda: logged("5 to be refused, 0 let through, 0 neither"))
     said = place.run("make delete ENV=local")
     assert said.returncode == 0, said.stderr
     assert f"of no service in {cluster} (events-rule/{name}) first" in " ".join(said.stderr.split())

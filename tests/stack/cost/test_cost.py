@@ -53,7 +53,7 @@ def test_table_has_a_sum_a_stack_and_names_assumptions():
         assert said not in done.stdout
     for said in ("EcrApiEndpoint", "endpoint in 3 zones", "5 rules", "the hosted zone it is in", "3 tasks"):
         assert said in done.stdout
-    assert "Idle 166.83 USD a month" in done.stdout
+    assert "Idle 169.22 USD a month" in done.stdout
     assert "Not priced: service.Cluster: Container Insights (enhanced)" in done.stdout
     assert "List prices of us-east-1, November 2026" in done.stderr
     assert "--requests 2000000: requests a month" in done.stderr
@@ -69,7 +69,7 @@ def test_json_adds_up():
     idle = sum(line["month"] for line in found["lines"] if not line["by_use"])
     assert idle == pytest.approx(found["idle"], abs=0.005)
     assert list(found["stacks"]) == ["registry", "data", "network", "service", "monitoring", "probe"]
-    assert [one["resource"] for one in found["not_priced"]] == ["Cluster", "Schedule"]
+    assert [one["resource"] for one in found["not_priced"]] == ["Cluster"]
 
 
 def test_local_says_that_it_is_of_aws():
