@@ -17,12 +17,12 @@ from typing import Any
 from localcloud import (
     alerts,
     certificates,
+    dns,
     emulator,
     events,
     health,
     logs,
     outages,
-    recordsets,
     registry,
     scaling,
     speed,
@@ -117,7 +117,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         logs.install()
-        recordsets.install()
+        dns.install()
         parts = beside()
         for part in parts:
             part.install(state.path, endpoint.url, cloud_id, saver.changed)

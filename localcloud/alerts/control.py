@@ -15,8 +15,8 @@ from localcloud import emulator
 from localcloud.alerts import alarms, mail, post
 from localcloud.alerts.envelope import Signer, alarm_of, headers, now
 from localcloud.alerts.journal import JOURNAL, AlarmChange, Delivery
+from localcloud.dns.names import NotLocalError
 from localcloud.metrics.store import STORE
-from localcloud.names import NotLocalError
 
 log = logging.getLogger("localcloud.alerts")
 

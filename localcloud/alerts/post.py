@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from localcloud import names, speed
+from localcloud import speed
+from localcloud.dns import names
 
 #: How long an endpoint may take to answer, in real seconds.
 _SECONDS = 15.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import h11
 
-from localcloud import names
+from localcloud.dns import names
 from localcloud.health.settings import ENDPOINTS, Config
 
 #: What a checker waits for, in real seconds: a connection, one that is all there is to check, and an answer's

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud import emulator, recordsets
+from localcloud import emulator
+from localcloud.dns import recordsets
 from localcloud.health import control
 from localcloud.health.settings import completed
 from localcloud.resources.base import Made, Properties, Provisioner

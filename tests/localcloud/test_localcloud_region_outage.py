@@ -104,6 +104,36 @@ def checked(cloud: Cloud, site: Site) -> str:
     return str(made["HealthCheck"]["Id"])
 
 
+def shared_name(cloud: Cloud, primary: Site, secondary: Site, check: str) -> Callable[[], list[str]]:
+    """Makes a name that leads to one site, and to the other when its check fails; asks where it leads."""
+    route53 = cloud.client("route53")
+    zone = route53.create_hosted_zone(Name="site.test", CallerReference="1")["HostedZone"]["Id"]
+    for site, role in ((primary, "PRIMARY"), (secondary, "SECONDARY")):
+        own, alias = f"{site.region}.site.test", {"DNSName": site.address, "HostedZoneId": "Z35SXDOTRQ7X7K"}
+        shared = {"DNSName": own, "HostedZoneId": zone.rpartition("/")[2]}
+        watched = {"HealthCheckId": check} if role == "PRIMARY" else {}
+        records = [
+            {"Name": own, "Type": "A", "AliasTarget": {**alias, "EvaluateTargetHealth": False}},
+            {"Name": "site.test", "Type": "A", "SetIdentifier": own, "Failover": role, **watched,
+             "AliasTarget": {**shared, "EvaluateTargetHealth": True}},
+            {"Name": "balancers.site.test", "Type": "A", "SetIdentifier": own, "Failover": role,
+             "AliasTarget": {**alias, "EvaluateTargetHealth": True}},
+        ]  # fmt: skip
+        changes = [{"Action": "CREATE", "ResourceRecordSet": record} for record in records]
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+    def leads() -> list[str]:
+        return [
+            address
+            for name in ("site.test", "balancers.site.test")
+            for address in route53.test_dns_answer(HostedZoneId=zone, RecordName=name, RecordType="A")[
+                "RecordData"
+            ]
+        ]
+
+    return leads
+
+
 def test_a_lost_region_and_its_return(cloud: Cloud, until: Until) -> None:
     port = free_port()
     home, away = Site(cloud, HOME, port), Site(cloud, AWAY, port)
@@ -116,6 +146,8 @@ def test_a_lost_region_and_its_return(cloud: Cloud, until: Until) -> None:
         return str(found[0]["StatusReport"]["Status"]) if found else ""
 
     until(lambda: observed().startswith("Success"))
+    leads = shared_name(cloud, home, away, check)
+    until(lambda: leads() == [home.address] * 2)
     (task,) = home.tasks()
     said = cloud.run("region-outage", HOME, "--seconds", "3600").stdout
     assert f"Region {HOME} is out for 3600 s; tasks killed: 1\n  {task.rpartition('/')[2]}" in said
@@ -127,6 +159,7 @@ def test_a_lost_region_and_its_return(cloud: Cloud, until: Until) -> None:
     assert code(lambda: home.client("dynamodb").list_tables()) == "InternalServerError"
     assert away.client("dynamodb").list_tables()["TableNames"] == []
     until(lambda: observed().startswith("Failure"))
+    until(lambda: leads() == [away.address] * 2)
     told = json.loads(cloud.run("status", "--json").stdout)
     assert [row["region"] for row in told["region_outages"]] == [HOME]
     assert [row["region"] for row in told["tasks"]] == [AWAY], "nothing starts in a region that is out"
@@ -134,7 +167,7 @@ def test_a_lost_region_and_its_return(cloud: Cloud, until: Until) -> None:
     assert f"Region {HOME} is back" in cloud.run("region-outage", HOME, "--seconds", "0").stdout
     until(lambda: home.get() == HOME)
     assert home.tasks() != [task]
-    until(lambda: observed().startswith("Success"))
+    until(lambda: leads() == [home.address] * 2)
 
 
 def test_an_outage_ends_by_itself(cloud: Cloud, until: Until) -> None:

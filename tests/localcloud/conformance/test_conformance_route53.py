@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.localcloud.conformance.conftest import Account, delete
+from tests.localcloud.conformance.conftest import AWS, Account, chosen, delete
 
 
 @pytest.fixture
@@ -169,3 +170,99 @@ def test_a_health_check_that_is_not_there(account: Account) -> None:
     route53 = account.client("route53")
     with pytest.raises(route53.exceptions.NoSuchHealthCheck):
         route53.get_health_check(HealthCheckId="00000000-0000-0000-0000-000000000000")
+
+
+def answered(account: Account, zone: str, name: str, kind: str = "A") -> tuple[str, list[str]]:
+    found = account.client("route53").test_dns_answer(HostedZoneId=zone, RecordName=name, RecordType=kind)
+    assert (found["RecordName"].rstrip("."), found["RecordType"]) == (name.rstrip("."), kind)
+    assert found["Nameserver"]
+    return found["ResponseCode"], sorted(found["RecordData"])
+
+
+@pytest.fixture
+def kept(account: Account, zone: tuple[str, str], cleanup: ExitStack) -> Callable[..., None]:
+    """Makes record sets that are gone at the end."""
+
+    def keep(name: str, **members: Any) -> None:
+        made = {"Name": name, "Type": "A", **members}
+        if "AliasTarget" not in made:
+            made.setdefault("TTL", 60)
+        change(account, zone[0], {"Action": "CREATE", "ResourceRecordSet": made})
+        cleanup.callback(change, account, zone[0], {"Action": "DELETE", "ResourceRecordSet": made})
+
+    return keep
+
+
+@pytest.fixture
+def unhealthy(account: Account, name: str, cleanup: ExitStack) -> str:
+    """A health check that is unhealthy at once, and asks nobody: disabled ones are healthy, inverted."""
+    route53 = account.client("route53")
+    config = {"Type": "TCP", "IPAddress": "192.0.2.9" if chosen() == AWS else "127.0.0.1", "Port": 9,
+              "Disabled": True, "Inverted": True}  # fmt: skip
+    made = route53.create_health_check(CallerReference=name, HealthCheckConfig=config)["HealthCheck"]["Id"]
+    cleanup.callback(route53.delete_health_check, HealthCheckId=made)
+    return str(made)
+
+
+def values(*addresses: str) -> list[dict[str, str]]:
+    return [{"Value": each} for each in addresses]
+
+
+def test_a_name_is_answered(account: Account, zone: tuple[str, str], kept: Callable[..., None]) -> None:
+    where, domain = zone
+    kept(f"a.{domain}", ResourceRecords=values("192.0.2.1", "192.0.2.2"))
+    kept(f"*.{domain}", ResourceRecords=values("192.0.2.3"))
+    kept(f"alias.{domain}", AliasTarget={
+        "HostedZoneId": where, "DNSName": f"a.{domain}", "EvaluateTargetHealth": False})  # fmt: skip
+    both = ["192.0.2.1", "192.0.2.2"]
+    account.until(lambda: answered(account, where, f"alias.{domain}") == ("NOERROR", both))
+    assert answered(account, where, f"a.{domain}") == ("NOERROR", both)
+    assert answered(account, where, f"a.{domain}", "TXT") == ("NOERROR", [])
+    assert answered(account, where, f"any.thing.{domain}") == ("NOERROR", ["192.0.2.3"])
+    assert len(answered(account, where, domain, "NS")[1]) == 4
+    route53 = account.client("route53")
+    with pytest.raises(route53.exceptions.NoSuchHostedZone):
+        answered(account, "Z00000000000000000000", domain)
+
+
+def test_nobody_has_the_name(account: Account, zone: tuple[str, str]) -> None:
+    assert answered(account, zone[0], f"a.{zone[1]}") == ("NXDOMAIN", [])
+
+
+def test_a_healthy_primary_answers_and_else_the_secondary(
+    account: Account, zone: tuple[str, str], kept: Callable[..., None], unhealthy: str
+) -> None:
+    where, domain = zone
+    for name, primary in (("bad", unhealthy), ("worse", unhealthy)):
+        check = {"HealthCheckId": unhealthy} if name == "worse" else {}
+        kept(f"{name}.{domain}", Failover="PRIMARY", SetIdentifier="1", HealthCheckId=primary,
+             ResourceRecords=values("192.0.2.1"))  # fmt: skip
+        kept(f"{name}.{domain}", Failover="SECONDARY", SetIdentifier="2", **check,
+             ResourceRecords=values("192.0.2.2"))  # fmt: skip
+    alias = {"HostedZoneId": where, "DNSName": f"worse.{domain}", "EvaluateTargetHealth": True}
+    kept(f"shared.{domain}", Failover="PRIMARY", SetIdentifier="1", AliasTarget=alias)
+    kept(f"shared.{domain}", Failover="SECONDARY", SetIdentifier="2", ResourceRecords=values("192.0.2.3"))
+    account.until(lambda: answered(account, where, f"bad.{domain}") == ("NOERROR", ["192.0.2.2"]))
+    # Where nothing is healthy everything counts as healthy.
+    account.until(lambda: answered(account, where, f"worse.{domain}") == ("NOERROR", ["192.0.2.1"]))
+    # An alias is as healthy as what it leads to.
+    account.until(lambda: answered(account, where, f"shared.{domain}") == ("NOERROR", ["192.0.2.3"]))
+
+
+def test_weights_share_among_the_healthy(
+    account: Account, zone: tuple[str, str], kept: Callable[..., None], unhealthy: str
+) -> None:
+    where, domain = zone
+    for number, (weight, check) in enumerate([(1, None), (1, None), (0, None), (200, unhealthy)]):
+        checked = {"HealthCheckId": check} if check else {}
+        kept(f"w.{domain}", Weight=weight, SetIdentifier=str(number), **checked,
+             ResourceRecords=values(f"192.0.2.{number}"))  # fmt: skip
+    seen: set[str] = set()
+
+    def both() -> bool:
+        seen.update(answered(account, where, f"w.{domain}")[1])
+        return seen >= {"192.0.2.0", "192.0.2.1"}
+
+    account.until(both)
+    if chosen() != AWS:  # where changes take a moment
+        assert seen == {"192.0.2.0", "192.0.2.1"}
