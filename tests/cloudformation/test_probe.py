@@ -9,6 +9,7 @@ import pytest
 from app.probe import refusals
 from app.probe.result import MOST_VALUES
 from app.probe.texts import SCRIPT, texts
+from stack.scan.resolve import references
 from stack.scan.templates import Resolved, resolved
 from tests.cloudformation.service import load_environment
 
@@ -51,6 +52,31 @@ def test_nobody_calls_it_and_it_calls_one_port_besides_aws() -> None:
     stacks = prod_with(network={"AddressFamily": "ipv4"}, service={"HttpsPort": "8443"})
     assert not group(stacks).get("SecurityGroupIngress")
     assert ways_out(stacks) == [("0.0.0.0/0", 443), ("0.0.0.0/0", 8443)]
+
+
+def test_from_the_public_subnets_it_gets_to_aws_by_the_endpoints() -> None:
+    network = prod_with()["network"]
+    public = {name for name in network.of_type("AWS::EC2::Subnet") if name.startswith("Public")}
+    associations = network.of_type("AWS::EC2::SubnetRouteTableAssociation").values()
+    tables = {one["RouteTableId"]["Ref"] for one in associations if one["SubnetId"]["Ref"] in public}
+    (vpc,) = network.of_type("AWS::EC2::VPC").values()
+    kinds = set()
+    for one in network.of_type("AWS::EC2::VPCEndpoint").values():
+        kinds.add(one["VpcEndpointType"])
+        if one["VpcEndpointType"] == "Gateway":
+            assert tables <= references(one["RouteTableIds"])
+        else:
+            assert one["PrivateDnsEnabled"], "its public name leads there, in the whole VPC"
+            groups = references(one["SecurityGroupIds"])
+            (rule,) = (
+                rule
+                for name in groups
+                for rule in network.of_type("AWS::EC2::SecurityGroup")[name]["SecurityGroupIngress"]
+            )
+            whole = rule["CidrIp"]
+            assert whole == vpc["CidrBlock"] or references(whole) == {"Vpc"}
+    assert len(public) == 3
+    assert kinds == {"Gateway", "Interface"}
 
 
 def test_ec2_takes_each_way_out_once() -> None:
