@@ -54,7 +54,8 @@ DRAWN = {
 # Frames, wiring and permissions: the picture's boxes and arrows, or beneath its level.
 NOT_DRAWN = {
     "AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationSignals::ServiceLevelObjective",
-    "AWS::CloudWatch::CompositeAlarm", "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::CloudFormation::WaitConditionHandle", "AWS::CloudWatch::CompositeAlarm",
+    "AWS::EC2::EgressOnlyInternetGateway",
     "AWS::EC2::FlowLog", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
     "AWS::EC2::SecurityGroupEgress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation",
     "AWS::EC2::VPC", "AWS::EC2::VPCCidrBlock", "AWS::EC2::VPCGatewayAttachment", "AWS::ECS::Cluster",

@@ -16,6 +16,12 @@ from stack.terminal import Terminal
 
 # BatchDeleteImage takes no more at once.
 _BATCH = 100
+# By which parameter a new stack gets what an old one left behind, and which output of the old one says it.
+_FOUND_AGAIN = {
+    "AWS::DynamoDB::GlobalTable": ("ExistingTable", "TableName"),
+    "AWS::DynamoDB::Table": ("ExistingTable", "TableName"),
+    "AWS::KMS::Key": ("ExistingKeyArn", "KeyArn"),
+}
 
 
 def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
@@ -26,7 +32,7 @@ def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
     if not found:
         terminal.say(f"{environment.name} does not exist at {cloud.where}; there is nothing to delete.")
         endpoint.stop_if_empty(cloud, terminal)
-        terminal.data({"environment": environment.name, "deleted": [], "kept": []})
+        terminal.data({"environment": environment.name, "deleted": [], "kept": [], "found_again_by": {}})
         return OK
     running = [stack for stack in found.values() if _busy(stack)]
     if running:
@@ -37,15 +43,45 @@ def run(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
     protection.check_deletable(cloud, found.values())
     _confirm(cloud, terminal, found, yes)
     kept: list[dict[str, str]] = []
+    again: dict[str, dict[str, str]] = {}
     for name, stack in reversed(found.items()):
-        kept += _delete(cloud, terminal, name, stack)
+        left = _delete(cloud, terminal, name, stack)
+        kept += left
+        if lines := _found_again(cloud, name, stack, left):
+            again[name] = lines
     terminal.say(f"{environment.name} is deleted", "bold green")
     for one in kept:
         terminal.result(f"Kept, and still billed where it costs: {one['id']} ({one['type']})")
+    _tell_how(cloud, terminal, again)
     endpoint.stop_if_empty(cloud, terminal)
     deleted = [stack.name for stack in reversed(found.values())]
-    terminal.data({"environment": environment.name, "deleted": deleted, "kept": kept})
+    terminal.data(
+        {"environment": environment.name, "deleted": deleted, "kept": kept, "found_again_by": again}
+    )
     return OK
+
+
+def _found_again(cloud: Cloud, name: str, stack: Stack, kept: list[dict[str, str]]) -> dict[str, str]:
+    """Parameters, with values, by which a new stack takes what this one left behind."""
+    known = cloud.environment.templates[name].parameters
+    pairs = [_FOUND_AGAIN[one["type"]] for one in kept if one["type"] in _FOUND_AGAIN]
+    return {
+        parameter: stack.outputs[output]
+        for parameter, output in pairs
+        if parameter in known and output in stack.outputs
+    }
+
+
+def _tell_how(cloud: Cloud, terminal: Terminal, again: dict[str, dict[str, str]]) -> None:
+    """Print the lines of the environment file with which `create` takes what was kept."""
+    if not again:
+        return
+    name, file = cloud.environment.name, cloud.environment.file
+    terminal.say(f"make create ENV={name} makes new ones, unless {file} says before:")
+    for stack, lines in again.items():
+        terminal.result(f"[parameters.{stack}]")
+        for parameter, value in lines.items():
+            terminal.result(f'{parameter} = "{value}"')
 
 
 def _busy(stack: Stack) -> bool:

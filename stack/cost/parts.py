@@ -25,6 +25,7 @@ _PROBE_METRICS = 8
 FREE = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::CertificateManager::Certificate",
+    "AWS::CloudFormation::WaitConditionHandle",
     "AWS::EC2::EgressOnlyInternetGateway",
     "AWS::EC2::FlowLog",
     "AWS::EC2::InternetGateway",

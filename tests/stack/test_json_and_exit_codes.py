@@ -72,7 +72,13 @@ def test_an_environments_life_as_json(project):
     gone = data(project, "delete")
     assert gone["deleted"] == [project.stack(name) for name in ("service", "data", "registry")]
     assert [one["type"] for one in gone["kept"]] == ["AWS::DynamoDB::Table"]
-    assert data(project, "delete") == {"environment": project.env, "deleted": [], "kept": []}
+    assert gone["found_again_by"] == {}  # by nothing that these templates have
+    assert data(project, "delete") == {
+        "environment": project.env,
+        "deleted": [],
+        "kept": [],
+        "found_again_by": {},
+    }
 
 
 def test_a_failure_gives_its_verdict_as_data_and_its_words_on_standard_error(project):
