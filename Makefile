@@ -60,6 +60,10 @@ reject: $(RUN) ## Drop change sets that were made but not approved              
 delete: $(RUN) ## Delete every stack; names what is retained                          ENV= [YES=1] [JSON=1]
 	@$(STACK) delete $(OPTIONS) $(if $(YES),--yes)
 
+.PHONY: restore
+restore: $(RUN) ## Restore the table beside the one in use, compare them       ENV= TO=latest or 2026-11-21T09:30:00Z [REVOKE=1] [JSON=1]
+	@$(STACK) restore $(OPTIONS) $(if $(TO),--to '$(TO)') $(if $(REVOKE),--revoke)
+
 .PHONY: test
 test: $(RUN) ## Test the deployed service from outside                               ENV= [JSON=1]
 	@$(STACK) test $(OPTIONS)

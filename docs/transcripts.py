@@ -85,6 +85,11 @@ def _mended(place: Checkout) -> None:
     place.edit(FILE, WRONG, "")
 
 
+def _remember_now(place: Checkout) -> None:
+    # Told to the second, so what comes before and after is in others.
+    place.succeed("sleep 1 && date -u +%FT%TZ > .state/then && sleep 1")
+
+
 FIRST_ID = (
     "make -s tokens ENV=local JSON=1 | python3 -c 'import json, sys; print(json.load(sys.stdin)[0][\"id\"])'"
 )
@@ -94,7 +99,17 @@ STEPS = [
     Step("make test ENV=local", head=12),
     Step("make token ENV=local NAME=me"),
     Step("make tokens ENV=local"),
-    Step(f"make revoke-token ENV=local ID=$({FIRST_ID})", words="make revoke-token ENV=local ID=<its id>"),
+    Step(
+        f"make revoke-token ENV=local ID=$({FIRST_ID})",
+        "",
+        _remember_now,
+        words="make revoke-token ENV=local ID=<its id>",
+    ),
+    Step(
+        "make restore ENV=local TO=$(cat .state/then)",
+        "of a moment before that",
+        words="make restore ENV=local TO=2026-11-21T10:00:00Z",
+    ),
     Step("make status ENV=local"),
     Step("make tasks ENV=local"),
     Step("make outputs ENV=local"),

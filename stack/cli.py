@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from stack.commands import completion, cost, doctor, exercise, image, now, operate, running, see, tokens
+from stack.commands import (
+    completion,
+    cost,
+    doctor,
+    exercise,
+    image,
+    now,
+    operate,
+    recover,
+    running,
+    see,
+    tokens,
+)
 from stack.commands.base import tool
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "image",
     "now",
     "operate",
+    "recover",
     "running",
     "see",
     "tokens",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stack.doctor.finding import Finding, Findings, Subject
+from stack.recover.table import OUTPUT, beginning
 
 NAME = "permissions"
 # What `create`, `change`, `approve` and the commands that look call, by what it is called on.
@@ -38,6 +39,27 @@ ON_IMAGES = (
 ON_ALL = ("ecr:GetAuthorizationToken", "ecs:ListTasks", "elasticloadbalancing:DescribeTargetHealth")
 # Ends environments; whoever only changes them need not be able to.
 TO_DELETE = ("cloudformation:DeleteStack",)
+# What `restore` calls on the table and on the restored one. DynamoDB itself wants the caller to be allowed to
+# read and write items of the restored one ("Using IAM with DynamoDB backup and restore", developer guide).
+TO_RESTORE = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:GetItem",
+    "dynamodb:ListTables",
+    "dynamodb:ListTagsOfResource",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:RestoreTableToPointInTime",
+    "dynamodb:Scan",
+    "dynamodb:TagResource",
+    "dynamodb:UpdateContinuousBackups",
+    "dynamodb:UpdateItem",
+    "dynamodb:UpdateTable",
+    "dynamodb:UpdateTimeToLive",
+)
 _REPOSITORY = "AWS::ECR::Repository"
 
 
@@ -58,7 +80,7 @@ def check(subject: Subject) -> Findings:
     denied: list[str] = []
     for question in _questions(subject):
         denied += _denied(subject, principal, question)
-    cannot_delete = _denied(subject, principal, _Question(TO_DELETE, tuple(_stacks(subject))))
+    others = {words: _denied(subject, principal, question) for words, question in by_others(subject).items()}
     count = sum(len(question.actions) for question in _questions(subject))
     if denied:
         yield Finding(
@@ -66,8 +88,9 @@ def check(subject: Subject) -> Findings:
         )
         return
     saw = f"all {count} actions that the tool calls are allowed"
-    if cannot_delete:
-        saw += f", but not {', '.join(cannot_delete)}: somebody else ends environments"
+    for words, cannot in others.items():
+        if cannot:
+            saw += f", but not {', '.join(cannot)}: somebody else {words}"
     if not subject.cloud.environment.role:
         saw += "; CloudFormation makes resources with the same rights, which only making them shows"
     yield Finding(NAME, "ok", saw)
@@ -83,6 +106,13 @@ def _questions(subject: Subject) -> Iterator[_Question]:
         yield _Question(("iam:PassRole",), (environment.role,))
 
 
+def by_others(subject: Subject) -> dict[str, _Question]:
+    """What another role may be for, in words, and what it has to be allowed then."""
+    found = {"ends environments": _Question(TO_DELETE, tuple(_stacks(subject)))}
+    tables = tuple(_tables(subject))
+    return {**found, "restores the table": _Question(TO_RESTORE, tables)} if tables else found
+
+
 def _prefix(subject: Subject, service: str, stack: str) -> str:
     cloud = subject.cloud
     return f"arn:{cloud.partition}:{service}:{cloud.environment.region_of(stack)}:{subject.account}"
@@ -93,6 +123,17 @@ def _stacks(subject: Subject) -> Iterator[str]:
     for name, stack in subject.found.items():
         made_up = f"stack/{subject.cloud.environment.stack_name(name)}/00000000-0000-0000-0000-000000000000"
         yield stack.id if stack else f"{_prefix(subject, 'cloudformation', name)}:{made_up}"
+
+
+def _tables(subject: Subject) -> Iterator[str]:
+    """ARNs of the environment's tables and of of those restored from them; made up if not there yet."""
+    for stack, template in subject.cloud.environment.templates.items():
+        if OUTPUT in template.outputs:
+            there = subject.found.get(stack)
+            made_up = f"{subject.cloud.environment.stack_name(stack)}-Table-0"
+            name = there.outputs.get(OUTPUT, made_up) if there else made_up
+            for one in (name, f"{beginning(name)}0"):
+                yield f"{_prefix(subject, 'dynamodb', stack)}:table/{one}"
 
 
 def _repositories(subject: Subject) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stack.aws import stacks
 from stack.aws.clients import Cloud
 from stack.aws.stacks import COMPLETE, Stack
 from stack.errors import ToolError
@@ -119,17 +120,22 @@ def find(cloud: Cloud, found: Mapping[str, Stack | None]) -> Address | None:
                 health_path=stack.parameters.get("HealthCheckPath", _HEALTH_PATH),
                 plain_port=int(port) if port.isdigit() else None,
                 ca=cloud.environment.endpoint.ca if cloud.environment.endpoint else None,
-                at=_endpoints_host(cloud, url),
+                at=_endpoints_host(cloud, stack, url),
             )
     return None
 
 
-def _endpoints_host(cloud: Cloud, url: str) -> str:
-    """Host of an endpoint of our own, where a name that a stack's zone holds is in no DNS; else ""."""
+def _endpoints_host(cloud: Cloud, stack: Stack, url: str) -> str:
+    """Where an endpoint of our own has the balancer, as a name that its zone holds is in no DNS; else ""."""
     if cloud.environment.endpoint is None:
         return ""
     try:
         ipaddress.ip_address(urlsplit(url).hostname or "")
     except ValueError:
-        return urlsplit(cloud.url).hostname or ""
+        there = stacks.resources(cloud, stack.id)
+        balancers = stacks.of_type(there, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+        if not balancers:
+            return urlsplit(cloud.url).hostname or ""
+        described = cloud.of(stack.id).elbv2.describe_load_balancers(LoadBalancerArns=balancers[:1])
+        return described["LoadBalancers"][0]["DNSName"]
     return ""

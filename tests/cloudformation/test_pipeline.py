@@ -33,11 +33,14 @@ FOR_PEOPLE = {
     "cloudformation:describestackdriftdetectionstatus",
     "cloudformation:describestackresourcedrifts",
     "cloudformation:detectstackdrift",
+    "cloudwatch:describealarmhistory",
     "cloudwatch:getdashboard",
     "cloudwatch:getmetricdata",
     "ecr:batchdeleteimage",
     "ecs:executecommand",
     "ecs:stoptask",
+    # Only of an endpoint whose names are in no DNS.
+    "elasticloadbalancing:describeloadbalancers",
     "logs:filterlogevents",
 }
 # What CloudFormation would need for properties that these templates do not use: beginnings of actions.

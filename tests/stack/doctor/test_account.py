@@ -232,7 +232,7 @@ def simulate(found: Any, denied: dict[str, dict[str, Any]]) -> Any:
         client = found.cloud.cached("iam")
         client.meta.events.register("provide-client-params.iam.SimulatePrincipalPolicy", answer)
         iam.add_response("get_role", {"Role": role}, {"RoleName": "Ops"})
-        questions = [*permissions._questions(found), permissions._Question(permissions.TO_DELETE, ())]
+        questions = [*permissions._questions(found), *permissions.by_others(found).values()]
         for question in questions:
             results = [
                 {
@@ -272,6 +272,12 @@ def test_what_is_denied_is_named_unless_its_conditions_are_not_known(subject):
     seen, _ = simulate(subject(ASSUMED), {"cloudformation:DeleteStack": NO})
     assert seen.state == "ok"
     assert "but not cloudformation:DeleteStack" in seen.saw
+    seen, asked = simulate(subject(ASSUMED), {"dynamodb:RestoreTableToPointInTime": NO})
+    assert seen.state == "ok"
+    assert "but not dynamodb:RestoreTableToPointInTime: somebody else restores the table" in seen.saw
+    (live, restored) = asked[-1]["ResourceArns"]
+    assert live.endswith("-data-Table-0")
+    assert restored == f"{live}-at-0"
 
 
 def test_a_role_for_cloudformation_has_to_be_handed_over(subject, real):
