@@ -97,7 +97,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "services.ec2": (
         "_addresses", "_allocate_address", "_authorize_sg_egress", "_authorize_sg_ingress",
         "_create_egress_only_igw", "_create_flow_logs", "_create_nat_gateway", "_delete_egress_only_igw",
-        "_delete_flow_logs", "_delete_nat_gateway", "_egress_igws", "_flow_logs", "_nat_gateways",
+        "_delete_flow_logs", "_delete_nat_gateway", "_egress_igws", "_ensure_defaults_initialized",
+        "_flow_logs", "_nat_gateways",
         "_network_interfaces", "_release_address", "_revoke_sg_egress", "_revoke_sg_ingress", "_route_tables",
         "_security_groups", "_subnet_fields_xml", "_subnets", "_vpc_endpoints", "_vpc_fields_xml",
         "_vpcs",

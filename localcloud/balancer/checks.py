@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from localcloud import networks
 from localcloud.balancer import records
 from localcloud.balancer.attributes import DEFAULTS, RANGES
 
@@ -55,6 +56,16 @@ def priority(listener: str, wanted: str, own: Iterable[str] = ()) -> None:
     for arn, rule in records.alb()._rules.items():
         if rule["ListenerArn"] == listener and rule["Priority"] == wanted and arn not in own:
             raise ElbError("PriorityInUse", f"Priority '{wanted}' is currently in use")
+
+
+def place(kind: str, identities: Iterable[str]) -> None:
+    """A `vpc`, or every `subnet` or security `group`, exists."""
+    try:
+        networks.check(kind, identities)
+    except networks.UnknownIdError as exc:
+        code = {"subnet": "SubnetNotFound", "group": "InvalidSecurityGroup"}.get(kind, "ValidationError")
+        message = f"The VPC ID '{exc.id}' is not found" if kind == "vpc" else str(exc)
+        raise ElbError(code, message) from exc
 
 
 def unused(group: str) -> None:

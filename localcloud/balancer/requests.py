@@ -193,6 +193,13 @@ def _balancer_once(create: Handler) -> Handler:
     return handle
 
 
+def _placing(params: Params) -> None:
+    """What a load balancer stands in, and its security groups."""
+    mapped = [_one(params, f"{member}.SubnetId") for member in _members(params, "SubnetMappings")]
+    checks.place("subnet", [*records.alb()._parse_member_list(params, "Subnets"), *mapped])
+    checks.place("group", records.alb()._parse_member_list(params, "SecurityGroups"))
+
+
 def _default_actions(params: Params) -> None:
     checks.actions(records.alb()._parse_actions(params, "DefaultActions"))
 
@@ -215,6 +222,7 @@ def _with_listeners(delete: Handler, delete_listener: Handler) -> Handler:
 
 
 def _creating_group(params: Params) -> None:
+    checks.place("vpc", filter(None, [_one(params, "VpcId")]))
     checks.health_check({name: values[0] for name, values in params.items()})
 
 
@@ -275,6 +283,9 @@ _CHECKS: dict[str, Callable[[Params], None]] = {
     "CreateRule": _creating_rule,
     "ModifyRule": _modifying_rule,
     "SetRulePriorities": _setting_priorities,
+    "CreateLoadBalancer": _placing,
+    "SetSubnets": _placing,
+    "SetSecurityGroups": _placing,
     "CreateListener": _default_actions,
     "ModifyListener": _default_actions,
     "CreateTargetGroup": _creating_group,

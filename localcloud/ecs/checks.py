@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from localcloud import networks
 from localcloud.ecs.records import Record, ecs
 
 #: Fargate's sizes: CPU units, and the MiB of memory that go with them.
@@ -39,8 +40,9 @@ def install() -> None:
     module = ecs()
     checks: dict[str, list[Callable[[Record], None]]] = {name: [_cluster] for name in _IN_A_CLUSTER}
     checks["ListTasks"].append(_service)
-    checks["CreateService"] += [_new, _network]
-    checks["RunTask"].append(_network)
+    checks["CreateService"] += [_new, _network, _placed]
+    checks["UpdateService"].append(_placed)
+    checks["RunTask"] += [_network, _placed]
     checks["DeleteCluster"] = [_cluster, _empty]
     checks["RegisterTaskDefinition"] = [_definition]
     for action, own in checks.items():
@@ -97,14 +99,32 @@ def _new(request: Record) -> None:
         raise RequestError("InvalidParameterException", "Creation of service was not idempotent.")
 
 
+def _awsvpc(request: Record) -> Record:
+    return (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+
+
 def _network(request: Record) -> None:
     definition = ecs()._task_defs.get(ecs()._resolve_td_key(request.get("taskDefinition") or ""))
-    network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
-    if definition and definition["networkMode"] == "awsvpc" and not network.get("subnets"):
+    if definition and definition["networkMode"] == "awsvpc" and not _awsvpc(request).get("subnets"):
         raise RequestError(
             "InvalidParameterException",
             "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
         )
+
+
+def _placed(request: Record) -> None:
+    """Subnets and security groups that exist."""
+    for kind, what, member in (
+        ("subnet", "subnet", "subnets"),
+        ("group", "security group", "securityGroups"),
+    ):
+        try:
+            networks.check(kind, _awsvpc(request).get(member) or ())
+        except networks.UnknownIdError as exc:
+            raise RequestError(
+                "InvalidParameterException",
+                f"Error retrieving {what} information for [{exc.id}]: {exc} (ErrorCode: {exc.code})",
+            ) from exc
 
 
 def _empty(request: Record) -> None:

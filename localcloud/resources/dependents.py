@@ -1,6 +1,6 @@
-"""EC2: what uses a subnet or a security group, and so keeps it from being deleted.
+"""EC2: what a resource needs to be there, and what needs a subnet or a security group and so keeps it.
 
-MiniStack deletes both whatever still stands in them.
+MiniStack makes resources in what does not exist, and deletes what others still stand in.
 """
 
 from __future__ import annotations
@@ -8,8 +8,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localcloud import emulator
-from localcloud.resources.base import Properties
+from localcloud import emulator, networks
+from localcloud.resources.base import Made, Properties, ServiceRefusedError
+
+#: Members of properties that name something of EC2's, and its kind.
+_NAMING = {
+    "VpcId": "vpc", "SubnetId": "subnet", "SubnetIds": "subnet",
+    "RouteTableId": "table", "RouteTableIds": "table",
+    "GroupId": "group", "SecurityGroupIds": "group",
+    "SourceSecurityGroupId": "group", "DestinationSecurityGroupId": "group",
+}  # fmt: skip
+
+
+def _named(value: Any) -> Iterator[tuple[str, str]]:
+    """Kind and id of everything that properties name."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _named(inner)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            kind = _NAMING.get(key)
+            given = inner if isinstance(inner, list) else [inner]
+            yield from ((kind, one) for one in given if kind and isinstance(one, str))
+            yield from _named(inner)
+
+
+def once_there(handler: Callable[..., Made], properties_at: int) -> Callable[..., Made]:
+    """A creation or an update that fails as on AWS where what the properties name does not exist."""
+
+    def made(*arguments: Any) -> Made:
+        for kind, identity in _named(arguments[properties_at]):
+            try:
+                networks.check(kind, [identity])
+            except networks.UnknownIdError as exc:
+                raise ServiceRefusedError(
+                    f"{exc} (Service: Ec2, Status Code: 400, Error Code: {exc.code})"
+                ) from exc
+        return handler(*arguments)
+
+    return made
 
 
 def _services() -> Iterator[dict[str, Any]]:

@@ -57,6 +57,7 @@ def _refuse_what_is_not_done(group: Properties) -> None:
         or group.get("ProtocolVersion", "HTTP1") != "HTTP1"
     ):
         raise checks.not_done("speaks HTTP/1.1 to its targets, over HTTP or HTTPS")
+    checks.place("vpc", filter(None, [group.get("VpcId")]))
     checks.attributes("target group", group.get("TargetGroupAttributes"))
     checks.health_check(group)
 
@@ -76,16 +77,18 @@ def _balancer(handler: Any, properties_at: int) -> Any:
             raise ValueError(f"the local cloud has application load balancers only, not {properties['Type']}")
         checks.attributes("load balancer", properties.get("LoadBalancerAttributes"))
         subnets = properties.get("Subnets") or [m["SubnetId"] for m in properties.get("SubnetMappings") or []]
+        checks.place("subnet", subnets)
+        checks.place("group", properties.get("SecurityGroups") or ())
         if properties.get("IpAddressType") == "dualstack":
             for subnet in subnets:
-                if not (_subnets().get(subnet) or {}).get("Ipv6CidrBlock"):
+                if not _subnets()[subnet].get("Ipv6CidrBlock"):
                     raise ValueError(f"You must specify subnets with an associated IPv6 CIDR block: {subnet}")
         arn, attributes = handler(*arguments)
         balancer = _alb()._lbs[arn]
         # Its listeners listen on loopback: there is no name to resolve.
         balancer["DNSName"] = LOOPBACK
         balancer["Subnets"] = subnets
-        if subnets and subnets[0] in _subnets():
+        if subnets:
             balancer["VpcId"] = _subnets()[subnets[0]]["VpcId"]
         return arn, {**attributes, "DNSName": LOOPBACK}
 

@@ -21,7 +21,7 @@ from localcloud.resources.base import (
     made_id,
     query,
 )
-from localcloud.resources.dependents import of_group, of_subnet, unless_used
+from localcloud.resources.dependents import of_group, of_subnet, once_there, unless_used
 from localcloud.resources.ec2 import check_descriptions
 
 #: Blocks "provided by Amazon" are from the addresses kept for documentation: they lead nowhere.
@@ -60,9 +60,7 @@ def _with_vpc_attributes(handler: Any) -> Any:
 def _create_block(logical_id: str, properties: Properties, stack_name: str) -> Made:
     del logical_id, stack_name
     vpc_id = properties["VpcId"]
-    vpc = _ec2()._vpcs.get(vpc_id)
-    if vpc is None:
-        raise ValueError(f"The vpc ID '{vpc_id}' does not exist")
+    vpc = _ec2()._vpcs[vpc_id]
     if properties.get("CidrBlock"):
         block = properties["CidrBlock"]
     elif properties.get("AmazonProvidedIpv6CidrBlock"):
@@ -141,9 +139,7 @@ def _subnet_blocks(subnet: dict[str, Any]) -> list[str]:
 
 
 def _check_block(block: str, vpc_id: str, own: str | None) -> None:
-    vpc = _ec2()._vpcs.get(vpc_id)
-    if vpc is None:
-        raise ValueError(f"The vpc ID '{vpc_id}' does not exist")
+    vpc = _ec2()._vpcs[vpc_id]
     inside = [vpc["CidrBlock"], *vpc.get("FurtherCidrBlocks", {}).values()]
     if not any(_overlap(block, whole) for whole in inside):
         raise ValueError(f"The CIDR '{block}' is invalid: it is not inside {', '.join(inside)}")
@@ -191,9 +187,7 @@ def _described(handler: Callable[..., Made], properties_at: int) -> Any:
 
 def _route(handler: Callable[..., Made]) -> Any:
     def made(logical_id: str, properties: Properties, stack_name: str) -> Made:
-        table = _ec2()._route_tables.get(properties["RouteTableId"])
-        if table is None:
-            raise ValueError(f"The routeTable ID '{properties['RouteTableId']}' does not exist")
+        table = _ec2()._route_tables[properties["RouteTableId"]]
         for name in ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId"):
             wanted = properties.get(name)
             if wanted and any(route.get(name) == wanted for route in table["Routes"]):
@@ -234,6 +228,11 @@ def install() -> None:
     for name in ("create", "update"):
         attachment[name] = _attachment(attachment[name])
     types["AWS::EC2::Route"]["create"] = _route(types["AWS::EC2::Route"]["create"])
+    for name, handlers in types.items():
+        if name.startswith("AWS::EC2::"):
+            for handler, properties_at in (("create", 1), ("update", 2)):
+                if handler in handlers:
+                    handlers[handler] = once_there(handlers[handler], properties_at)
     _describe_ipv6()
 
 

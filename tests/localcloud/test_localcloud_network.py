@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from ipaddress import ip_network
 from typing import Any
 
@@ -197,6 +198,49 @@ def test_what_ec2_refuses_fails_the_stack(
     made = shared_cloud.deploy(f"refused-{name}", vpc_template(**resources))
     assert made["StackStatus"] == "ROLLBACK_COMPLETE"
     assert any(reason in event[2] for event in shared_cloud.failures(f"refused-{name}"))
+
+
+NONE = "0f00d0f00d0f00d01"
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "reason"),
+    [
+        ("EC2::VPCEndpoint", {"VpcId": f"vpc-{NONE}"}, "InvalidVpcID.NotFound"),
+        ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": [f"subnet-{NONE}"]},
+         "InvalidSubnetID.NotFound"),
+        ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SecurityGroupIds": [f"sg-{NONE}"]},
+         "InvalidGroup.NotFound"),
+        ("EC2::VPCEndpoint", {"RouteTableIds": [f"rtb-{NONE}"]}, "InvalidRouteTableID.NotFound"),
+        ("EC2::SecurityGroup", {"GroupDescription": "g", "VpcId": f"vpc-{NONE}"}, "InvalidVpcID.NotFound"),
+        ("EC2::SecurityGroup", {
+            "GroupDescription": "g", "VpcId": {"Ref": "Vpc"},
+            "SecurityGroupIngress": [{"IpProtocol": "-1", "SourceSecurityGroupId": f"sg-{NONE}"}],
+        }, "InvalidGroup.NotFound"),
+        ("EC2::RouteTable", {"VpcId": f"vpc-{NONE}"}, "InvalidVpcID.NotFound"),
+        ("ElasticLoadBalancingV2::TargetGroup", {"VpcId": f"vpc-{NONE}", "Port": 80, "Protocol": "HTTP"},
+         f"The VPC ID 'vpc-{NONE}' is not found"),
+        ("ElasticLoadBalancingV2::LoadBalancer", {"Subnets": [f"subnet-{NONE}"]},
+         f"The subnet ID 'subnet-{NONE}' does not exist"),
+        ("ElasticLoadBalancingV2::LoadBalancer", {"SecurityGroups": [f"sg-{NONE}"]},
+         f"The security group 'sg-{NONE}' does not exist"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_a_network_that_does_not_exist_fails_the_stack(
+    shared_cloud: Cloud, kind: str, properties: dict[str, Any], reason: str
+) -> None:
+    if kind == "EC2::VPCEndpoint":
+        properties = {"VpcId": {"Ref": "Vpc"}, "ServiceName": "com.amazonaws.us-east-1.logs", **properties}
+    stack = f"nowhere-{secrets.token_hex(4)}"
+    template = {
+        "Resources": {
+            "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.3.0.0/16"}},
+            "It": {"Type": f"AWS::{kind}", "DependsOn": "Vpc", "Properties": properties},
+        }
+    }
+    assert shared_cloud.deploy(stack, template)["StackStatus"] == "ROLLBACK_COMPLETE"
+    (failure,) = [event for event in shared_cloud.failures(stack) if event[0] == "It"]
+    assert reason in failure[2]
 
 
 def test_what_a_load_balancer_uses_is_not_deleted(shared_cloud: Cloud) -> None:

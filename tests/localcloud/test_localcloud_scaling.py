@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localcloud.conftest import Cloud
+from tests.localcloud.ecs.cloud_harness import SUBNET_A
 from tests.localcloud.every_type import att, ref, resource
 
 ELB = {"Namespace": "AWS/ApplicationELB", "MetricName": "RequestCount"}
@@ -35,7 +36,7 @@ def template() -> dict[str, Any]:
                              ContainerDefinitions=[{"Name": "a", "Image": "none"}]),
             "Service": resource("ECS::Service", Cluster=ref("Cluster"), TaskDefinition=ref("Task"),
                                 DesiredCount=0, LaunchType="FARGATE",
-                                NetworkConfiguration={"AwsvpcConfiguration": {"Subnets": ["subnet-a"]}}),
+                                NetworkConfiguration={"AwsvpcConfiguration": {"Subnets": [SUBNET_A]}}),
             "Target": resource("ApplicationAutoScaling::ScalableTarget", ServiceNamespace="ecs",
                                ScalableDimension="ecs:service:DesiredCount", MinCapacity=0, MaxCapacity=2,
                                ResourceId={"Fn::Sub": "service/${Cluster}/${Service.Name}"},

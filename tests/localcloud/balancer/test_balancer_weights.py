@@ -11,6 +11,7 @@ from cloud_harness import LocalCloud
 
 from localcloud.balancer.routing import target_group
 from localcloud.balancer.weights import of_action
+from tests.localcloud.ecs.cloud_harness import VPC
 
 
 def test_requests_are_divided_by_weight() -> None:
@@ -36,7 +37,7 @@ def test_a_single_group_gets_everything(action: dict[str, Any]) -> None:
 
 def test_rules_and_listeners_are_described_with_their_weights(cloud: LocalCloud) -> None:
     blue, elb = cloud.balancer(), cloud.client("elbv2")
-    green = elb.create_target_group(Name="tg2", Protocol="HTTP", Port=80, VpcId="vpc-1", TargetType="ip")
+    green = elb.create_target_group(Name="tg2", Protocol="HTTP", Port=80, VpcId=VPC, TargetType="ip")
     both = [blue, green["TargetGroups"][0]["TargetGroupArn"]]
     lb = elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
     (listener,) = elb.describe_listeners(LoadBalancerArn=lb)["Listeners"]

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.localcloud.conformance.conftest import Account, delete
 from tests.localcloud.ecs.cloud_harness import free_port
@@ -53,6 +54,40 @@ def ask(port: int, path: str) -> tuple[int, bytes, dict[str, str]]:
     found = answer.status, answer.read(), dict(answer.headers)
     connection.close()
     return found
+
+
+def test_nothing_is_made_in_a_network_that_does_not_exist(
+    account: Account, name: str, network: Network
+) -> None:
+    elb, made = account.client("elbv2"), {"Name": name, "Scheme": "internal"}
+    none = "0f00d0f00d0f00d01"
+    with pytest.raises(
+        ClientError, match=r"ValidationError.*The VPC ID 'vpc-0f00d0f00d0f00d01' is not found"
+    ):
+        elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=f"vpc-{none}", TargetType="ip")
+    with pytest.raises(elb.exceptions.SubnetNotFoundException):
+        elb.create_load_balancer(**made, Subnets=[network[1][0], f"subnet-{none}"])
+    with pytest.raises(elb.exceptions.InvalidSecurityGroupException):
+        elb.create_load_balancer(**made, Subnets=network[1], SecurityGroups=[f"sg-{none}"])
+    with pytest.raises(elb.exceptions.LoadBalancerNotFoundException):
+        elb.describe_load_balancers(Names=[name])
+
+
+@pytest.mark.costly_on_aws(COSTS)
+def test_a_load_balancer_is_not_moved_to_where_nothing_is(
+    account: Account, name: str, network: Network, cleanup: ExitStack
+) -> None:
+    elb, none = account.client("elbv2"), "0f00d0f00d0f00d01"
+    balancer = elb.create_load_balancer(Name=name, Subnets=network[1], Scheme="internal")["LoadBalancers"][0]
+    arn = balancer["LoadBalancerArn"]
+    cleanup.callback(elb.delete_load_balancer, LoadBalancerArn=arn)
+    with pytest.raises(elb.exceptions.SubnetNotFoundException):
+        elb.set_subnets(LoadBalancerArn=arn, SubnetMappings=[{"SubnetId": f"subnet-{none}"}])
+    with pytest.raises(elb.exceptions.InvalidSecurityGroupException):
+        elb.set_security_groups(LoadBalancerArn=arn, SecurityGroups=[f"sg-{none}"])
+    (kept,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    assert kept["AvailabilityZones"] == balancer["AvailabilityZones"]
+    assert kept["SecurityGroups"] == balancer["SecurityGroups"]
 
 
 def test_a_target_group_has_the_documented_defaults(account: Account, group: str) -> None:

@@ -114,6 +114,37 @@ def test_a_service_is_made_in_a_cluster_with_a_network(
         ecs.create_service(cluster=f"{cluster}-none", **request, **placed)
 
 
+@pytest.mark.parametrize(
+    ("unknown", "reason"),
+    [
+        ({"subnets": ["subnet-0f00d0f00d0f00d01"]},
+         r"Error retrieving subnet information for \[subnet-0f00d0f00d0f00d01\]: .*InvalidSubnetID.NotFound"),
+        ({"securityGroups": ["sg-0f00d0f00d0f00d01"]},
+         r"Error retrieving security group information for \[sg-0f00d0f00d0f00d01\]: "
+         r".*InvalidGroup.NotFound"),
+    ],
+    ids=["subnet", "security group"],
+)  # fmt: skip
+def test_tasks_get_no_network_that_does_not_exist(
+    account: Account, service: str, network: tuple[str, list[str]], unknown: dict[str, list[str]], reason: str
+) -> None:
+    ecs = account.client("ecs")
+    definition = ecs.describe_services(cluster=service, services=[service])["services"][0]["taskDefinition"]
+    asked = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": network[1], **unknown}}}
+    for request in (
+        lambda: ecs.run_task(cluster=service, taskDefinition=definition, launchType="FARGATE", **asked),
+        lambda: ecs.create_service(
+            cluster=service, serviceName=f"{service}-2", taskDefinition=definition, desiredCount=0,
+            launchType="FARGATE", **asked,
+        ),
+        lambda: ecs.update_service(cluster=service, service=service, **asked),
+    ):  # fmt: skip
+        with pytest.raises(ecs.exceptions.InvalidParameterException, match=reason):
+            request()
+    (kept,) = ecs.describe_services(cluster=service, services=[service])["services"]
+    assert kept["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == network[1]
+
+
 def test_a_service_is_made_once(account: Account, service: str, network: tuple[str, list[str]]) -> None:
     ecs = account.client("ecs")
     definition = ecs.describe_services(cluster=service, services=[service])["services"][0]["taskDefinition"]
@@ -154,14 +185,16 @@ def test_a_deleted_cluster_is_inactive_for_a_while(account: Account, name: str) 
 
 
 @pytest.mark.costly_on_aws("runs a task on Fargate")
-def test_neither_an_api_nor_a_stack_deletes_a_cluster_with_a_task(account: Account, name: str) -> None:
+def test_neither_an_api_nor_a_stack_deletes_a_cluster_with_a_task(
+    account: Account, name: str, network: tuple[str, list[str]]
+) -> None:
     ecs = account.client("ecs")
     template = {"Resources": {"Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": name}}}}
     account.deploy(name, template)
     definition = account.local.task_definition(account.local.push(f"{name}/web"), VERSION="one")
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-none"]}}
+    placed = {"awsvpcConfiguration": {"subnets": network[1]}}
     (task,) = ecs.run_task(
-        cluster=name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=network
+        cluster=name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=placed
     )["tasks"]
     with pytest.raises(ecs.exceptions.ClusterContainsTasksException):
         ecs.delete_cluster(cluster=name)

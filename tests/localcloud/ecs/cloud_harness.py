@@ -67,8 +67,10 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 leaving.wait()
 """
 ROOT = Path(__file__).parents[3]
+#: The default VPC of every region, and two of its subnets.
+VPC, SUBNET_A, SUBNET_B = "vpc-00000001", "subnet-00000001", "subnet-00000002"
 #: A network for tasks that do not care; Fargate's always have one.
-NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
+NETWORK = {"awsvpcConfiguration": {"subnets": [SUBNET_A]}}
 #: This machine's, in the words of images and of task definitions.
 ARCHITECTURE, CPU = ("arm64", "ARM64") if platform.machine() in ("arm64", "aarch64") else ("amd64", "X86_64")
 
@@ -180,10 +182,10 @@ class LocalCloud:
     def balancer(self) -> str:
         """A balancer with a listener and a target group; the group's ARN."""
         elb = self.client("elbv2")
-        lb = elb.create_load_balancer(Name="lb", Subnets=["subnet-a", "subnet-b"])["LoadBalancers"][0]
+        lb = elb.create_load_balancer(Name="lb", Subnets=[SUBNET_A, SUBNET_B])["LoadBalancers"][0]
         assert lb["DNSName"] == "127.0.0.1"
         group: str = elb.create_target_group(
-            Name="tg", Protocol="HTTP", Port=8080, VpcId="vpc-1", TargetType="ip", HealthCheckPath="/health",
+            Name="tg", Protocol="HTTP", Port=8080, VpcId=VPC, TargetType="ip", HealthCheckPath="/health",
             HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
@@ -244,7 +246,7 @@ class LocalCloud:
         group: str,
         count: int = 2,
         grace: int = 10,
-        subnets: tuple[str, ...] = ("subnet-a", "subnet-b"),
+        subnets: tuple[str, ...] = (SUBNET_A, SUBNET_B),
         **more: Any,
     ) -> None:
         ecs = self.client("ecs")

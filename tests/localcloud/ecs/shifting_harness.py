@@ -10,6 +10,8 @@ from typing import Any
 
 from cloud_harness import LocalCloud, until
 
+from tests.localcloud.ecs.cloud_harness import SUBNET_A, VPC
+
 BREAKER = {"enable": True, "rollback": True, "thresholdConfiguration": {"type": "COUNT", "value": 1}}
 
 
@@ -24,7 +26,7 @@ class Shifting:
             LoadBalancerArn=elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
         )["Listeners"][0]["ListenerArn"]
         self.green: str = elb.create_target_group(
-            Name="tg2", Protocol="HTTP", Port=8080, VpcId="vpc-1", TargetType="ip", HealthCheckPath="/health",
+            Name="tg2", Protocol="HTTP", Port=8080, VpcId=VPC, TargetType="ip", HealthCheckPath="/health",
             HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
         elb.modify_target_group_attributes(
@@ -64,7 +66,7 @@ class Shifting:
         ecs.create_service(
             cluster="c", serviceName="s", taskDefinition=definition, desiredCount=count, launchType="FARGATE",
             loadBalancers=self.balancers(), deploymentConfiguration=config,
-            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+            networkConfiguration={"awsvpcConfiguration": {"subnets": [SUBNET_A]}},
         )  # fmt: skip
         self.cloud.stable(count)
 

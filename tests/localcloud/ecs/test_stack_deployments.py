@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cloud_harness import CPU, LocalCloud, until
 
+from tests.localcloud.ecs.cloud_harness import SUBNET_A, SUBNET_B, VPC
 from tests.localcloud.ecs.shifting_harness import asking
 
 
@@ -15,7 +16,7 @@ def _group(name: str) -> dict[str, Any]:
     return {
         "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
         "Properties": {
-            "Name": name, "TargetType": "ip", "VpcId": "vpc-1", "Protocol": "HTTP", "Port": 8080,
+            "Name": name, "TargetType": "ip", "VpcId": VPC, "Protocol": "HTTP", "Port": 8080,
             "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2,
             "TargetGroupAttributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}],
         },
@@ -27,7 +28,7 @@ def _template(port: int, image: str) -> str:
     breaker = {"Enable": True, "Rollback": True, "ThresholdConfiguration": {"Type": "COUNT", "Value": 1}}
     properties = {
         "Cluster": ref("Cluster"), "TaskDefinition": ref("Task"), "LaunchType": "FARGATE", "DesiredCount": 1,
-        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-a"]}},
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [SUBNET_A]}},
         "DeploymentConfiguration": {
             "Strategy": ref("Strategy"), "BakeTimeInMinutes": ref("Bake"),
             "DeploymentCircuitBreaker": breaker,
@@ -54,7 +55,7 @@ def _template(port: int, image: str) -> str:
             "Resources": {
                 "Balancer": {
                     "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-                    "Properties": {"Name": "lb", "Subnets": ["subnet-a", "subnet-b"]},
+                    "Properties": {"Name": "lb", "Subnets": [SUBNET_A, SUBNET_B]},
                 },
                 "Blue": _group("blue"), "Green": _group("green"),
                 "Listener": {

@@ -11,6 +11,8 @@ import pytest
 import requests
 from cloud_harness import ARCHITECTURE, CPU, LocalCloud, until
 
+from tests.localcloud.ecs.cloud_harness import SUBNET_A, VPC
+
 OTHER = {"amd64": ("arm64", "ARM64"), "arm64": ("amd64", "X86_64")}[ARCHITECTURE]
 
 
@@ -125,7 +127,7 @@ def test_another_container_on_another_port(cloud: LocalCloud, check: dict[str, A
         Name="other",
         Protocol="HTTP",
         Port=80,
-        VpcId="vpc-1",
+        VpcId=VPC,
         TargetType="ip",
         HealthCheckPath="/any/path?x=1",
     )["TargetGroups"][0]["TargetGroupArn"]
@@ -139,7 +141,7 @@ def test_another_container_on_another_port(cloud: LocalCloud, check: dict[str, A
     ecs.create_service(
         cluster="c", serviceName="s", taskDefinition=definition, desiredCount=1, launchType="FARGATE",
         loadBalancers=[{"targetGroupArn": group, "containerName": "other", "containerPort": 9123}],
-        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [SUBNET_A]}},
     )  # fmt: skip
     cloud.stable(1)
     assert cloud.get("/") == (200, b"other")
@@ -157,7 +159,7 @@ def test_tasks_say_which_capacity_provider_they_run_on(cloud: LocalCloud) -> Non
     service = ecs.create_service(
         cluster="c", serviceName="s", taskDefinition=definition, desiredCount=3,
         capacityProviderStrategy=strategy, availabilityZoneRebalancing="DISABLED", enableExecuteCommand=True,
-        monitoring=monitoring, networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+        monitoring=monitoring, networkConfiguration={"awsvpcConfiguration": {"subnets": [SUBNET_A]}},
     )["service"]  # fmt: skip
     assert service["capacityProviderStrategy"] == strategy
     assert service["availabilityZoneRebalancing"] == "DISABLED"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cloud_harness import LocalCloud, until
 
+from tests.localcloud.ecs.cloud_harness import SUBNET_A
+
 
 def test_a_task_learns_about_itself(cloud: LocalCloud) -> None:
     check = {"command": ["CMD", "python3", "-c", "pass"], "interval": 5, "startPeriod": 5}
@@ -20,7 +22,7 @@ def test_a_task_learns_about_itself(cloud: LocalCloud) -> None:
     ecs.create_service(
         cluster="c", serviceName="s", taskDefinition=definition, desiredCount=1, launchType="FARGATE",
         loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 8080}],
-        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [SUBNET_A]}},
         propagateTags="SERVICE", tags=[{"key": "team", "value": "blue"}],
     )  # fmt: skip
     cloud.stable(1)

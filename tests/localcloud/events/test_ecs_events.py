@@ -11,11 +11,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.localcloud.conftest import Cloud
+from tests.localcloud.ecs.cloud_harness import SUBNET_A
 from tests.localcloud.events.conftest import Queue
 
 Until = Callable[..., None]
 ROLE = "arn:aws:iam::000000000000:role/events"
-NETWORK = {"subnets": ["subnet-a"], "securityGroups": [], "assignPublicIp": "DISABLED"}
+NETWORK = {"subnets": [SUBNET_A], "securityGroups": [], "assignPublicIp": "DISABLED"}
 
 
 class Ecs:
@@ -54,7 +55,7 @@ class Ecs:
     def target(self, definition: str, **more: Any) -> dict[str, Any]:
         parameters = {"TaskDefinitionArn": definition, "LaunchType": "FARGATE",
                       "NetworkConfiguration": {"awsvpcConfiguration": {
-                          "Subnets": ["subnet-a"], "AssignPublicIp": "DISABLED"}}}  # fmt: skip
+                          "Subnets": [SUBNET_A], "AssignPublicIp": "DISABLED"}}}  # fmt: skip
         return {"Id": "1", "Arn": self.cluster, "RoleArn": ROLE, "EcsParameters": parameters, **more}
 
 
@@ -194,7 +195,7 @@ def test_a_stack_has_rules_that_change_and_go(quick_cloud: Cloud, until: Until) 
     ecs, events = Ecs(quick_cloud, "ruled"), quick_cloud.client("events")
 
     def template(schedule: str, name: str = "ruled-schedule") -> dict[str, Any]:
-        network = {"AwsVpcConfiguration": {"Subnets": ["subnet-a"], "AssignPublicIp": "DISABLED"}}
+        network = {"AwsVpcConfiguration": {"Subnets": [SUBNET_A], "AssignPublicIp": "DISABLED"}}
         parameters = {"TaskDefinitionArn": ecs.definition(BREAK="1"), "TaskCount": "1",
                       "LaunchType": "FARGATE", "NetworkConfiguration": network}  # fmt: skip
         target = {"Id": "run", "Arn": ecs.cluster, "RoleArn": ROLE, "EcsParameters": parameters}

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from tests.localcloud.ecs.cloud_harness import SUBNET_A, SUBNET_B, VPC
+
 TEMPLATE = Path(__file__).parents[3] / "cloudformation" / "service.yaml"
 
 
@@ -52,7 +54,7 @@ def template(port: int) -> str:
     group = {
         "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
         "Properties": {
-            "TargetType": "ip", "VpcId": "vpc-1", "Protocol": "HTTP", "Port": 8080,
+            "TargetType": "ip", "VpcId": VPC, "Protocol": "HTTP", "Port": 8080,
             "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2,
             "UnhealthyThresholdCount": 2,
         },
@@ -61,7 +63,7 @@ def template(port: int) -> str:
     resources = {
         "LoadBalancer": {
             "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-            "Properties": {"Name": "lb", "Subnets": ["subnet-a", "subnet-b"]},
+            "Properties": {"Name": "lb", "Subnets": [SUBNET_A, SUBNET_B]},
         },
         "TargetGroup": group, "AlternateTargetGroup": group,
         "Listener": {
