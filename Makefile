@@ -149,8 +149,8 @@ last-update-failure: $(RUN) ## Why the last update failed, first cause first    
 ##@ The local cloud (started by `make create ENV=local` itself)
 
 .PHONY: local-up
-local-up: $(RUN) ## Start it; brings stacks, tokens and tasks back
-	@$(PY) -m localcloud up
+local-up: $(RUN) ## Start it; brings stacks, tokens and tasks back                     [ENV=local]
+	@$(STACK) start --env '$(or $(ENV),local)'
 
 .PHONY: local-down
 local-down: $(RUN) ## Stop it and everything it runs; keeps the state

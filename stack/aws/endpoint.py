@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 
 from stack.aws import command
 from stack.aws.clients import Cloud
-from stack.errors import ToolError
+from stack.errors import OK, ToolError, usage
 from stack.terminal import Terminal
 
 # `start` waits itself until the endpoint is ready; this only bounds a start that hangs.
@@ -26,6 +26,19 @@ def answers(cloud: Cloud) -> bool:
     except (ConnectionError, HTTPClientError):
         return False
     return True
+
+
+def start(cloud: Cloud, terminal: Terminal) -> int:
+    """Run the environment's `start` command and print what it says. Raises a ToolError."""
+    endpoint = cloud.environment.endpoint
+    if endpoint is None or not endpoint.start:
+        raise usage(
+            f"{cloud.environment.file} has no [endpoint] start command: there is nothing to start.",
+            "Give an environment that has one, such as ENV=local.",
+        )
+    what = f"Starting the endpoint at {cloud.url}"
+    terminal.result(command.run(cloud, endpoint.start, what, seconds=_START_SECONDS).strip())
+    return OK
 
 
 def ensure(cloud: Cloud, terminal: Terminal) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from stack import create, delete
-from stack.aws import changesets
+from stack.aws import changesets, endpoint
 from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, name, runtime
 from stack.errors import usage
@@ -28,6 +28,12 @@ def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
     when nothing was missing); a failed creation is deleted and made again.
     """
     return create.run(cloud, terminal, runtime)
+
+
+@command("start", "--env local")
+def _start(cloud: Cloud, terminal: Terminal) -> int:
+    """Start the environment's endpoint, with all it holds, where its file says; it may run already."""
+    return endpoint.start(cloud, terminal)
 
 
 @command("change", "--env local --name more-tasks --detail full")

@@ -66,8 +66,8 @@ class Checkout:
 
     def start_cloud(self) -> None:
         """Have the local cloud up with nothing on it, for what must be there before an environment is."""
-        endpoint = f"http://127.0.0.1:{self.gateway_port}"
-        self.succeed(f"{ROOT}/.venv/bin/python -m localcloud up --endpoint {endpoint}")
+        said = self.succeed("make local-up")
+        assert f"started on http://127.0.0.1:{self.gateway_port} " in said
 
     def fail(self, command: str) -> str:
         done = self.run(command)

@@ -118,6 +118,18 @@ def test_a_stopped_endpoint_is_started_and_stopped_with_the_last_stack(make_proj
         assert left.describe_stacks()["Stacks"]
 
 
+def test_start_runs_what_the_file_says(make_project):
+    project = make_project("http://127.0.0.1:9")
+    text = project.file.read_text()
+    project.file.write_text(text.replace("process_images", 'start = ["echo", "at", "{url}"]\nprocess_images'))
+    done = project.do("start")
+    assert (done.exit_code, done.stdout) == (0, "at http://127.0.0.1:9\n")
+    project.file.write_text(text)
+    done = project.do("start")
+    assert done.exit_code == 2
+    assert "has no [endpoint] start command" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "outputs", "events"])
 def test_reading_starts_nothing(make_project, command, tmp_path):
     project = make_project("http://127.0.0.1:9")
