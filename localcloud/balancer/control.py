@@ -11,7 +11,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from localcloud import outages, regions
@@ -23,11 +22,10 @@ from localcloud.balancer.proxy import Listener
 from localcloud.balancer.sockets import BACKLOG, bind
 from localcloud.balancer.targets import REASONS, Group
 from localcloud.balancer.webacl import Guard, WebAclLog
+from localcloud.rounds import Rounds
 
 log = logging.getLogger("localcloud.balancer")
 
-#: Changes come in bursts; this long after one the records are looked at.
-_GATHER_SECONDS = 0.02
 #: How often they are looked at when nobody told of a change, and while a listener waits for its port.
 _SYNC_SECONDS, _RETRY_SECONDS = 10.0, 0.25
 
@@ -59,8 +57,7 @@ class Balancer:
         self._web_acl_log = WebAclLog(wrote)
         #: Judges requests, and keeps samples of them.
         self.web_acls = Guard(records.ip_set, self._web_acl_log)
-        self._watch: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._rounds = Rounds("balancer", self._follow, _RETRY_SECONDS)
         self._lookups = Lookups()
         self.closing = False
 
@@ -219,24 +216,16 @@ class Balancer:
 
     # --- keeping both in step -------------------------------------------------------------------------------
 
-    async def watch(self) -> None:
-        """Follow the records for as long as this runs: other code of the emulator writes them directly."""
-        while True:
-            self._wake.clear()
-            self._lookups.changed()
-            try:
-                self.sync()
-            except Exception:
-                log.exception("the load balancers' records could not be followed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_RETRY_SECONDS if self._problems else _SYNC_SECONDS):
-                    await self._wake.wait()
-            await asyncio.sleep(_GATHER_SECONDS)
+    def _follow(self) -> float:
+        """Follow the records, which others write directly too; seconds until the next look."""
+        self._lookups.changed()
+        self.sync()
+        return _RETRY_SECONDS if self._problems else _SYNC_SECONDS
 
     def wake(self) -> None:
         """Records may have changed: look at them soon, and before the next request. On the event loop."""
         self._lookups.changed()
-        self._wake.set()
+        self._rounds.wake()
 
     def sync(self) -> None:
         """Open and close sockets and target groups as the records say."""
@@ -276,15 +265,12 @@ class Balancer:
     def start(self) -> None:
         """Begin following the records."""
         self.sync()
-        self._watch = self._loop.create_task(self.watch(), name="balancer")
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Close every socket; the records stay."""
         self.closing = True
-        if self._watch:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+        await self._rounds.stop()
         for running in self._running.values():
             self._close(running)
         for group in self._groups.values():

@@ -7,7 +7,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from localcloud.ecs.api import replace_actions
 from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
 from localcloud.ecs.tasks import Tasks
+from localcloud.rounds import Rounds
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -47,41 +47,24 @@ class Cloud:
 
     def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[..., None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
         self._changed = changed
+        self._rounds = Rounds("ecs", self._turn, _STEP_SECONDS)
+        #: Something changed: look again soon.
+        self.kick = self._rounds.wake
+        self._forget_at = 0.0
         self.tasks = Tasks(state, port, cloud_id, self.kick)
         self.tasks.logged = lambda: changed(True)
         self.scheduler = Scheduler(self.tasks)
-        self._stepping: asyncio.Task[None] | None = None
 
-    def kick(self, *_: Any) -> None:
-        """Something changed: look again soon. Any thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._wake.set)
-        except RuntimeError:
-            log.debug("the event loop is closed already")
-
-    async def run(self) -> None:
-        """Step through the services whenever something changed, and at intervals."""
-        forget_at, at_rest = 0.0, False
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_REST_SECONDS if at_rest else _STEP_SECONDS):
-                    await self._wake.wait()
-            moved = self._wake.is_set()
-            self._wake.clear()
-            try:
-                at_rest = self.scheduler.step()
-                if time.monotonic() >= forget_at:
-                    forget_stopped()
-                    forget_at = time.monotonic() + _FORGET_SECONDS
-                if moved:
-                    self._changed()
-            except Exception:
-                # One bad step must not be the last.
-                log.exception("services could not be looked at")
-            # Changes come in bursts.
-            await asyncio.sleep(0.02)
+    def _turn(self) -> float:
+        """Step through the services; seconds until they are to be looked at again."""
+        at_rest = self.scheduler.step()
+        if time.monotonic() >= self._forget_at:
+            forget_stopped()
+            self._forget_at = time.monotonic() + _FORGET_SECONDS
+        if self._rounds.woken:
+            self._changed()
+        return _REST_SECONDS if at_rest else _STEP_SECONDS
 
     def start(self) -> None:
         """Begin, with the services as they were saved and none of their tasks running any more."""
@@ -99,15 +82,12 @@ class Cloud:
             service["_healthy"] = 0
             for arn in {arn for one in service["deployments"] for arn in deployments.groups(one)}:
                 balancer.current().forget(arn)
-        self._stepping = self._loop.create_task(self.run(), name="ecs")
         self.kick()
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Stop all tasks; services stay as they are."""
-        if self._stepping:
-            self._stepping.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._stepping
+        await self._rounds.stop()
         await self.tasks.close()
         if self.tasks.engine:
             await self.tasks.engine.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from localcloud.events.sources import Sources
 
 _schedules: Schedules | None = None
 _sources: Sources | None = None
-_running: asyncio.Task[None] | None = None
 
 
 def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[[], None]) -> None:
@@ -21,23 +19,21 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     global _schedules, _sources
     _schedules, _sources = Schedules(), Sources()
     _sources.listen()
-    api.install(_schedules.kick)
+    api.install(_schedules.rounds.wake)
 
 
 async def start() -> None:
     """Begin to follow the schedules of the saved rules; rates count from now."""
-    global _running
     if _schedules is None:
         raise RuntimeError("events.install comes first")
-    _running = asyncio.create_task(_schedules.run(), name="schedules")
+    _schedules.rounds.start()
 
 
 async def stop() -> None:
     """Follow no schedule any more."""
-    global _schedules, _sources, _running
-    if _running is not None:
-        _running.cancel()
-        await asyncio.gather(_running, return_exceptions=True)
+    global _schedules, _sources
+    if _schedules is not None:
+        await _schedules.rounds.stop()
     if _sources is not None:
         _sources.mute()
-    _schedules = _sources = _running = None
+    _schedules = _sources = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import uuid
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud import emulator, recurring, speed
+from localcloud.rounds import Rounds
 
 log = logging.getLogger("localcloud.events")
 
@@ -39,22 +39,8 @@ class Schedules:
     """Invokes the targets of scheduled rules. Lives on the event loop."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self.rounds = Rounds("schedules", self._turn)
         self._running: dict[Any, _Running] = {}
-
-    def kick(self) -> None:
-        """Rules came or changed: look again. Any thread."""
-        self._loop.call_soon_threadsafe(self._wake.set)
-
-    async def run(self) -> None:
-        """Invoke what is due, then sleep until more is; until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._turn())
-            except TimeoutError:
-                continue
 
     def _turn(self) -> float | None:
         """Invoke what is due; real seconds until something is again, None when there is nothing."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from localcloud.health import api
 from localcloud.health.history import HISTORY, Record, healthy, healthy_children, records
 from localcloud.health.probe import Observation, probe
 from localcloud.health.settings import ENDPOINTS, REGIONS, interval, minute
+from localcloud.rounds import Rounds
 
 log = logging.getLogger("localcloud.health")
 
@@ -27,49 +27,27 @@ class Checkers:
     def __init__(self, changed: Callable[..., None]) -> None:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._wake = asyncio.Event()
+        self._rounds = Rounds("health-checks", self._turn, minute())
+        #: Checks came, went or changed.
+        self.wake = self._rounds.wake
+        self.start = self._rounds.start
         self._due: dict[str, float] = {}
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._publish_at = 0.0
         #: What MeasureLatency has seen since metrics were last published.
         self._latencies: dict[str, list[Observation]] = {}
-        self._timer: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        """Checks came, went or changed; any thread."""
-        if threading.get_ident() == self._thread:
-            self._wake.set()
-        else:
-            self._loop.call_soon_threadsafe(self._wake.set)
-
-    def start(self) -> None:
-        """Begin probing."""
-        self._timer = self._loop.create_task(self._run(), name="health-checks")
 
     async def stop(self) -> None:
         """End every probe; what was seen stays."""
-        tasks = [*self._probing.values(), *([self._timer] if self._timer else [])]
+        await self._rounds.stop()
+        tasks = list(self._probing.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait: float | None
-            try:
-                wait = self._turn(self._loop.time())
-            except Exception:
-                log.exception("the health checks' turn failed")
-                wait = minute()
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                continue
-
-    def _turn(self, now: float) -> float | None:
+    def _turn(self) -> float | None:
         """Do what is due; seconds until something is again, None when there is nothing to wait for."""
+        now = self._loop.time()
         found = records()
         known = {check_id for _, check_id, _ in found}
         for gone in HISTORY.seen.keys() - known:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from localcloud.ecs import control as ecs
@@ -14,9 +11,8 @@ from localcloud.metrics import api, clock, counters, dashboards, embedded, filte
 from localcloud.metrics.alarms import Alarms
 from localcloud.metrics.services import Services
 from localcloud.metrics.store import STORE
+from localcloud.rounds import Rounds
 from localcloud.signals import budget
-
-log = logging.getLogger("localcloud.metrics")
 
 #: The shortest period in which anything is published.
 _TICK = 20
@@ -29,20 +25,17 @@ class Monitoring:
         self._changed = changed
         self.alarms = Alarms(changed)
         self._services = Services(state / "tasks", ecs.docker_client)
-        self._minute = 0
-        self._running: asyncio.Task[None] | None = None
+        self._minute = self._slot = 0
+        self._rounds = Rounds("metrics", self._turn)
 
-    async def run(self) -> None:
-        """Tick at the end of every period of 20 s."""
-        while True:
-            now = time.time()
-            # The part beyond the period's end is for clocks that wake a little early.
-            await asyncio.sleep((clock.slot(now, _TICK) + 1) * clock.seconds(_TICK) - now + 0.001)
-            try:
-                self.tick(time.time())
-            except Exception:
-                # One bad minute must not be the last.
-                log.exception("metrics could not be published")
+    def _turn(self) -> float:
+        """Tick at the end of every period of 20 s; seconds until the next one ends."""
+        now = time.time()
+        ended, self._slot = self._slot, clock.slot(now, _TICK)
+        if ended < self._slot:
+            self.tick(now)
+        # The part beyond the period's end is for clocks that wake a little early.
+        return (clock.slot(time.time(), _TICK) + 1) * clock.seconds(_TICK) - time.time() + 0.001
 
     def tick(self, now: float) -> None:
         """Publish what is due at `now`, and evaluate the alarms whose period has ended."""
@@ -66,16 +59,14 @@ class Monitoring:
 
     def start(self) -> None:
         """Begin."""
-        self._minute = clock.slot(time.time(), 60)
+        now = time.time()
+        self._minute, self._slot = clock.slot(now, 60), clock.slot(now, _TICK)
         self.alarms.resume()
-        self._running = asyncio.get_running_loop().create_task(self.run(), name="metrics")
+        self._rounds.start()
 
     async def stop(self) -> None:
         """End; what was counted since the last minute is lost."""
-        if self._running:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+        await self._rounds.stop()
         await self._services.stop()
 
 

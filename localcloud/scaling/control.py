@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from localcloud import emulator, metrics, speed
+from localcloud.rounds import Rounds
 from localcloud.scaling import activities, alarms, deciding, schedule, targets
 from localcloud.scaling.records import STORE, Record, where
 
@@ -24,15 +23,10 @@ class Scaler:
 
     def __init__(self, changed: Callable[..., None]) -> None:
         self._changed = changed
-        self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self.rounds = Rounds("scaling", self._step)
         self._alarmed: set[str] = set()
         #: When each target's alarms are acted on the next time: an action repeats each minute, as on AWS.
         self._next: dict[str, float] = {}
-
-    def kick(self) -> None:
-        """Alarms, targets, policies or schedules changed: look again. Any thread."""
-        self._loop.call_soon_threadsafe(self._wake.set)
 
     def on_alarm(self, alarm: Record, old: str, new: str, reason: str) -> None:
         """An alarm changed its state; called with its account and region set."""
@@ -42,16 +36,7 @@ class Scaler:
         for name, policy in STORE.policies.items():
             if policy["PolicyARN"] in actions:
                 self._alarmed.add(name.rpartition("|")[0])
-                self.kick()
-
-    async def run(self) -> None:
-        """Look at what is due, then sleep until more is; until cancelled."""
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._step())
-            self._wake.clear()
-            # Alarms come in bursts, and the largest wish counts.
-            await asyncio.sleep(0.02)
+                self.rounds.wake()
 
     def _step(self) -> float | None:
         """Do what is due; the seconds until more may be, None when nothing will be."""
@@ -65,7 +50,7 @@ class Scaler:
                     # One bad target must not hold up the others.
                     log.exception("scalable target %s", key)
         self._next = {key: at for key, at in self._next.items() if key in STORE.targets}
-        return max(0.02, min(waits)) if waits else None
+        return min(waits) if waits else None
 
     def _target(self, key: str, target: Record, alarmed: bool) -> list[float]:
         waits: list[float] = []
@@ -123,7 +108,6 @@ def _run(key: str, target: Record, action: Record) -> None:
 
 
 _scaler: Scaler | None = None
-_running: asyncio.Task[None] | None = None
 
 
 def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[..., None]) -> None:
@@ -136,7 +120,6 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
 
 async def start() -> None:
     """Begin to scale, with what was saved; what was due meanwhile is due now."""
-    global _running
     if _scaler is None:
         raise RuntimeError("scaling.install comes first")
     for action in STORE.actions.values():
@@ -149,19 +132,18 @@ async def start() -> None:
                 # An earlier version kept policies without making their alarms.
                 if policy["PolicyType"] == "TargetTrackingScaling" and not alarms.made(policy):
                     policy["Alarms"] = alarms.put(policy)
-    _running = asyncio.create_task(_scaler.run(), name="scaling")
+    _scaler.rounds.start()
 
 
 async def stop() -> None:
     """End the loop; nothing scales any more."""
-    global _scaler, _running
-    if _running is not None:
-        _running.cancel()
-        await asyncio.gather(_running, return_exceptions=True)
-    _scaler = _running = None
+    global _scaler
+    if _scaler is not None:
+        await _scaler.rounds.stop()
+        _scaler = None
 
 
 def kick() -> None:
     """The API changed something."""
     if _scaler is not None:
-        _scaler.kick()
+        _scaler.rounds.wake()
