@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from localcloud import emulator, regions
 from localcloud.balancer import records
-from localcloud.balancer.targets import REASONS, Target
+from localcloud.balancer.targets import REASONS, Group, Target
 from localcloud.certificates import NoCertificateError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _FAILED = re.compile(
     r"<LoadBalancerArn>([^<]*)</LoadBalancerArn>(?:(?!<LoadBalancerArn>).)*?<State><Code>failed</Code>", re.S
 )
+_ADDRESS = re.compile(r"<DNSName>.*?</DNSName>")
 
 
 def replace_handlers(alb: Any, balancer: Balancer) -> None:
@@ -37,64 +39,59 @@ def replace_handlers(alb: Any, balancer: Balancer) -> None:
     def creating_lb(params: Any) -> Any:
         answer = create_lb(params)
         balancer.sync()
-        return _with_address(answer)
+        # The address that `sync` gave the new balancer.
+        address = regions.address(emulator.module("core.responses").get_region())
+        return _edited(answer, lambda text: _ADDRESS.sub(f"<DNSName>{address}</DNSName>", text))
 
     def describing_lbs(params: Any) -> Any:
         balancer.sync()
-        status, headers, body = describe_lbs(params)
-        text = body.decode() if isinstance(body, bytes) else body
-        text = _FAILED.sub(
-            lambda found: f"{found[0]}<Reason>{escape(balancer.problem(found[1]))}</Reason>", text
-        )
-        return status, headers, text.encode() if isinstance(body, bytes) else text
+        return _edited(describe_lbs(params), lambda text: _FAILED.sub(reason, text))
 
-    def parsed(params: Any) -> tuple[str, list[tuple[str, int]]]:
-        arn = alb._p(params, "TargetGroupArn")
-        port = int((records.group(arn) or {}).get("Port", 80))
-        return arn, [(t["Id"], int(t.get("Port") or port)) for t in alb._parse_targets_param(params)]
+    def reason(found: re.Match[str]) -> str:
+        return f"{found[0]}<Reason>{escape(balancer.problem(found[1]))}</Reason>"
 
-    def registering(params: Any) -> Any:
-        arn, targets = parsed(params)
-        if records.group(arn) is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+    def on_targets(answer: Callable[[Group, list[tuple[str, int]]], Any]) -> Callable[[Any], Any]:
+        def handling(params: Any) -> Any:
+            arn = alb._p(params, "TargetGroupArn")
+            group = balancer.group(arn)
+            if group is None:
+                return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+            port = records.group_settings(arn)["Port"]
+            return answer(
+                group, [(t["Id"], int(t.get("Port") or port)) for t in alb._parse_targets_param(params)]
+            )
+
+        return handling
+
+    def registering(group: Group, targets: list[tuple[str, int]]) -> Any:
         for target in targets:
-            balancer.register(arn, *target)
+            balancer.register(group.arn, *target)
         return alb._empty("RegisterTargets")
 
-    def deregistering(params: Any) -> Any:
-        arn, targets = parsed(params)
-        if records.group(arn) is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+    def deregistering(group: Group, targets: list[tuple[str, int]]) -> Any:
         for target in targets:
-            balancer.deregister(arn, *target)
+            balancer.deregister(group.arn, *target)
         return alb._empty("DeregisterTargets")
 
-    def describing_health(params: Any) -> Any:
-        arn, wanted = parsed(params)
-        group = balancer.group(arn)
-        if group is None:
-            return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
+    def describing_health(group: Group, wanted: list[tuple[str, int]]) -> Any:
         targets = [group.targets.get(key) or _unknown(*key) for key in wanted] or list(group.targets.values())
-        used = records.in_use(arn)
+        used = records.in_use(group.arn)
         return describe(200, "DescribeTargetHealth", _health_xml(targets, used))
 
     actions.update(
         CreateListener=creating_listener,
         CreateLoadBalancer=creating_lb,
-        RegisterTargets=registering,
-        DeregisterTargets=deregistering,
+        RegisterTargets=on_targets(registering),
+        DeregisterTargets=on_targets(deregistering),
         DescribeLoadBalancers=describing_lbs,
-        DescribeTargetHealth=describing_health,
+        DescribeTargetHealth=on_targets(describing_health),
     )
 
 
-def _with_address(answer: Any) -> Any:
-    """The creation's answer with the address that `sync` gave the new balancer."""
+def _edited(answer: Any, edit: Callable[[str], str]) -> Any:
+    """An answer with its text changed."""
     status, headers, body = answer
-    text = body.decode() if isinstance(body, bytes) else body
-    address = regions.address(emulator.module("core.responses").get_region())
-    text = re.sub(r"<DNSName>.*?</DNSName>", f"<DNSName>{address}</DNSName>", text)
-    return status, headers, text.encode() if isinstance(body, bytes) else text
+    return (status, headers, edit(body.decode()).encode() if isinstance(body, bytes) else edit(body))
 
 
 def _unknown(address: str, port: int) -> Target:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from localcloud import balancer, emulator
 from localcloud.ecs import addresses, health, metadata, platforms
 from localcloud.ecs.announce import move
+from localcloud.ecs.container import Container
 from localcloud.ecs.containers import DockerContainer
 from localcloud.ecs.definitions import (
     StartError,
@@ -39,26 +40,6 @@ _LAST_DRAIN_SECONDS = 5.0
 _END_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-class Container(Protocol):
-    """A started container, whatever runs it."""
-
-    runtime_id: str
-    #: Why it ended, where that is more than its exit code.
-    reason: str
-
-    async def wait(self) -> int:
-        """Its exit code, when it ends."""
-
-    async def stop(self, seconds: float) -> None:
-        """End it; by force after `seconds`."""
-
-    async def kill(self) -> None:
-        """End it at once."""
-
-    async def execute(self, command: list[str], seconds: float) -> int:
-        """Run a command in it."""
 
 
 class _ToldToStopError(Exception):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections import Counter
 from typing import Any
 
 from localcloud import emulator
 from localcloud.balancer.weights import NoForwardError
-from localcloud.ecs import announce, capacity, deployments, history, strategies
+from localcloud.ecs import announce, deployments, history, strategies
 from localcloud.ecs.deployments import primary
-from localcloud.ecs.failures import BACKOFF_MOST, Failures
-from localcloud.ecs.records import Record, ecs, event, new_task, subnets
+from localcloud.ecs.failures import Failures
+from localcloud.ecs.records import Record, ecs, event
 from localcloud.ecs.serving import healthy, register, stop_unhealthy
+from localcloud.ecs.starting import Start
 from localcloud.ecs.tasks import Tasks
-from localcloud.ecs.zones import NO_CAPACITY, Rebalancing, usable
+from localcloud.ecs.zones import Rebalancing
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -75,7 +75,7 @@ class Scheduler:
         wanted = primary(service)
         stop_unhealthy(self.tasks, service, live)
         live = [t for t in live if t["desiredStatus"] == "RUNNING"]
-        start = _Start(self, cluster, service, live, account, region)
+        start = Start(self.tasks, self.failures, cluster, service, live, account, region)
         if kept := strategies.kept_source(service, wanted):
             self._beside(service, wanted, kept, live, start)
         elif not self._rebalancing(service).step(
@@ -108,7 +108,7 @@ class Scheduler:
     # --- how many -------------------------------------------------------------------------------------------
 
     def _beside(
-        self, service: Record, wanted: Record, kept: Record, live: list[Record], start: _Start
+        self, service: Record, wanted: Record, kept: Record, live: list[Record], start: Start
     ) -> None:
         """Both deployments at their full count; none of what came in between."""
         desired = int(service["desiredCount"])
@@ -140,7 +140,7 @@ class Scheduler:
             self._stop(service, first)
         return tasks
 
-    def _instead(self, service: Record, wanted: Record, live: list[Record], start: _Start) -> None:
+    def _instead(self, service: Record, wanted: Record, live: list[Record], start: Start) -> None:
         """New tasks in the place of old ones, within the service's percentages."""
         desired = int(service["desiredCount"])
         config = service.get("deploymentConfiguration") or {}
@@ -241,68 +241,3 @@ def _steady(service: Record) -> None:
 def _progress(service: Record) -> list[tuple[Any, ...]]:
     """How far a service's deployments are."""
     return [(d["id"], d["rolloutState"], d["_stage"], d.get("_step")) for d in service["deployments"]]
-
-
-class _Start:
-    """Starts tasks of one service during one look at it."""
-
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        cluster: str,
-        service: Record,
-        live: list[Record],
-        account: str,
-        region: str,
-    ) -> None:
-        self._scheduler, self._cluster, self._service, self._live = scheduler, cluster, service, live
-        self._where = (account, region)
-
-    def tasks(self, deployment: Record, count: int) -> None:
-        """Start so many tasks of a deployment, unless its tasks just failed."""
-        failures, service = self._scheduler.failures, self._service
-        if count <= 0 or not failures.may_start(deployment):
-            return
-        definition = ecs()._task_defs.get(ecs()._resolve_td_key(deployment["taskDefinition"]))
-        if definition is None:
-            why = f"there is no task definition {deployment['taskDefinition']}."
-            event(service, f"cannot start tasks: {why}")
-            announce.action(service, "SERVICE_TASK_CONFIGURATION_FAILURE", why)
-            failures.pause(deployment, BACKOFF_MOST)
-            return
-        places = subnets(deployments.revision(deployment).get("networkConfiguration"))
-        if places and not (places := usable(places)):
-            if event(service, f"was unable to place a task. Reason: {NO_CAPACITY}."):
-                announce.action(service, "SERVICE_TASK_PLACEMENT_FAILURE", NO_CAPACITY)
-            failures.pause(deployment, 1.0)
-            return
-        for _ in range(count):
-            self.one(deployment, places)
-        event(service, f"has started {count} tasks.")
-
-    def one(self, deployment: Record, places: list[str]) -> Record:
-        """Start one task in the subnet, and so the zone, that has the fewest of this deployment's."""
-        service, revision = self._service, deployments.revision(deployment)
-        definition = ecs()._task_defs[ecs()._resolve_td_key(deployment["taskDefinition"])]
-        mine = [t for t in self._live if t.get("_deployment_id") == deployment["id"]]
-        used = [t["_subnet"] for t in mine]
-        strategy = revision.get("capacityProviderStrategy")
-        provider = capacity.choose(strategy, [t["capacityProviderName"] for t in mine]) if strategy else None
-        task = new_task(
-            definition,
-            ecs()._clusters[self._cluster],
-            subnet=min(places, key=used.count) if places else None,
-            group=f"service:{service['serviceName']}",
-            started_by=deployment["id"],
-            launch_type="FARGATE" if provider else revision.get("launchType") or "EC2",
-            provider=provider,
-            deployment=deployment["id"],
-            execute_command=bool(service.get("enableExecuteCommand")),
-            tags=list(service.get("tags") or []) if service.get("propagateTags") == "SERVICE" else [],
-            platform_version=str(revision.get("platformVersion") or ""),
-        )
-        task.update(_order=time.monotonic_ns(), _started_by_us=True)
-        ecs()._tasks[task["taskArn"]] = task
-        self._live.append(task)
-        self._scheduler.tasks.launch(task, definition, *self._where)
-        return task

@@ -1,58 +1,32 @@
 """Resource types that MiniStack's CloudFormation lacks, or provisions with less than the template says.
 
-One module per service; each has a `PROVISIONERS` mapping from resource type to `Provisioner`. A type that
-neither MiniStack nor one of these knows is refused by name when the change set is made.
+One module per service; each has a `PROVISIONERS` mapping from resource type to `Provisioner`, and `install`
+where types that MiniStack has are corrected. A type that neither MiniStack nor one of these knows is refused
+by name when the change set is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from localcloud import emulator, schemas
-from localcloud.resources import (
-    acm,
-    cloudwatch,
-    ec2,
-    ecs,
-    elbv2,
-    events,
-    iam,
-    listeners,
-    logs,
-    route53,
-    scaling,
-    signals,
-    sns,
-    storage,
-    vpc,
-    wafv2,
-)
 from localcloud.resources.base import Made, Provisioner
 
-_SERVICES = (
-    acm,
-    cloudwatch,
-    ec2,
-    ecs,
-    elbv2,
-    events,
-    iam,
-    listeners,
-    logs,
-    route53,
-    scaling,
-    signals,
-    sns,
-    storage,
-    vpc,
-    wafv2,
-)
+_MODULES = (
+    "acm", "cloudwatch", "ec2", "ecs", "elbv2", "events", "iam", "listeners", "logs", "route53", "scaling",
+    "signals", "sns", "storage", "vpc", "wafv2",
+)  # fmt: skip
+
+
+def _modules() -> list[Any]:
+    return [import_module(f"{__name__}.{name}") for name in _MODULES]
 
 
 def provisioners() -> dict[str, Provisioner]:
     """Every resource type that is provisioned here instead of by MiniStack."""
-    return {name: provisioner for service in _SERVICES for name, provisioner in service.PROVISIONERS.items()}
+    return {name: one for module in _modules() for name, one in module.PROVISIONERS.items()}
 
 
 def install() -> None:
@@ -63,9 +37,9 @@ def install() -> None:
         cloudformation._RESOURCE_HANDLERS[name] = {**provisioner.handlers(existing)}
         if provisioner.tagged:
             cloudformation._STACK_TAG_PROPERTY.setdefault(name, ("Tags", "list"))
-    vpc.install()
-    elbv2.install()
-    ecs.install()
+    for module in _modules():
+        if correct := getattr(module, "install", None):
+            correct()
     for name, entry in cloudformation._RESOURCE_HANDLERS.items():
         if identifier := schemas.generated_identifier(name):
             for handler in ("create", "update"):
