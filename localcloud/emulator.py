@@ -55,7 +55,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_elbv2_listener_rule_delete", "_elbv2_listener_rule_update", "_elbv2_listener_tls",
         "_elbv2_listener_update", "_elbv2_merge_attributes", "_elbv2_tags", "_iam_managed_policy_create",
         "_iam_managed_policy_update", "_iam_role_create", "_iam_role_update", "_physical_name",
-        "_property_recreation", "_r53_record_set_build_rs", "_r53_record_set_create",
+        "_property_recreation", "_replacing_change", "_r53_record_set_build_rs", "_r53_record_set_create",
         "_r53_record_set_update", "_r53_resolve_hosted_zone_id", "_reconcile_tag_list",
         "_RESOURCE_HANDLERS", "_s3_bucket_policy_create",
         "_s3_bucket_policy_update", "_s3_create", "_s3_delete", "_s3_update", "_sm_secret_create",
@@ -64,7 +64,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
-        "_property_recreation", "_provision_keeping_seed", "_resolve_stack_outputs", "_roll_back_operation",
+        "_property_recreation", "_provision_keeping_seed", "_replacing_change", "_resolve_stack_outputs",
+        "_roll_back_operation",
         "_runs_on_worker_thread", "_sends_back_failed_update", "_update_keeping_seed", "_with_stack_tags",
     ),
     "services.cloudformation.changesets": (

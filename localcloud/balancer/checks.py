@@ -34,8 +34,8 @@ def not_done(what: str) -> ElbError:
     return ElbError("InvalidConfigurationRequest", f"the local cloud's load balancer {what}")
 
 
-def actions(given: Iterable[Record]) -> None:
-    """Actions of a listener or a rule that can be done, to target groups that exist."""
+def actions(given: Iterable[Record], balancer: str) -> None:
+    """Actions of a balancer's listener or rule that can be done, to target groups that no other one has."""
     for action in given:
         if action["Type"] not in _DONE:
             raise not_done(f"has no {action['Type']} actions, only {', '.join(_DONE)}")
@@ -43,8 +43,15 @@ def actions(given: Iterable[Record]) -> None:
         if str((forward.get("TargetGroupStickinessConfig") or {}).get("Enabled")).lower() == "true":
             raise not_done("has no stickiness")
         for arn in sorted(records.target_groups(action)):
-            if records.group(arn) is None:
+            group = records.group(arn)
+            if group is None:
                 raise ElbError("TargetGroupNotFound", f"Target groups '{arn}' not found")
+            if any(user != balancer for user in group.get("LoadBalancerArns", [])):
+                raise ElbError(
+                    "TargetGroupAssociationLimit",
+                    "The following target groups cannot be associated with more than one load balancer: "
+                    f"{arn}",
+                )
 
 
 def priority(listener: str, wanted: str, own: Iterable[str] = ()) -> None:

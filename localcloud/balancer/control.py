@@ -10,7 +10,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from localcloud import outages, regions
@@ -49,6 +50,9 @@ class Balancer:
         #: Why a listener has no socket, by its ARN.
         self._problems: dict[str, str] = {}
         self._opening: set[asyncio.Task[None]] = set()
+        #: Listeners that wait for the port of the one that they replace, which is still there, by their ARNs.
+        self._heirs: dict[str, str] = {}
+        self._replaced = ""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._running: dict[str, _Running] = {}
@@ -91,10 +95,27 @@ class Balancer:
             self._close_now(self._running.pop(arn))
             old = None
         self._free(place)
+        if (before := self._running.get(self._heirs.get(arn) or self._replaced)) and before.place == place:
+            self._heirs.setdefault(arn, self._replaced)
+            return
+        self._heirs.pop(arn, None)
         self._running[arn] = running = _Running(kind, bind(*place))
         if old:
             self._loop.call_soon_threadsafe(self._close, old)
         self._loop.call_soon_threadsafe(self._open, arn, running)
+
+    @contextmanager
+    def replacing(self, arn: str) -> Iterator[None]:
+        """A listener that is stored within this takes the port of the listener `arn` over, once that is gone.
+
+        On AWS two load balancers have two addresses; here there is one, and the old one serves it until the
+        update's cleanup deletes it.
+        """
+        self._replaced = arn
+        try:
+            yield
+        finally:
+            self._replaced = ""
 
     def _free(self, place: tuple[str, int]) -> None:
         """Let go of what only a listener without a record still holds: `sync` has not come by yet."""
@@ -246,8 +267,9 @@ class Balancer:
                 if self._problems.get(arn) != str(exc):
                     log.error("%s", exc)
                 self._problems[arn] = str(exc)
-        for arn in self._problems.keys() - stored_listeners.keys():
-            del self._problems[arn]
+        for waiting in (self._problems, self._heirs):
+            for arn in waiting.keys() - stored_listeners.keys():
+                del waiting[arn]
         groups = {key[2] for key, _ in alb._tgs.all_items()}
         for arn in [arn for arn in self._groups if arn not in groups]:
             self._groups.pop(arn).close()

@@ -31,8 +31,6 @@ _NAMED = {
     "DescribeRules": (("RuleArns", *_RULES), ("ListenerArn", *_LISTENERS)),
     "DeleteRule": (("RuleArn", *_RULES),),
 }  # fmt: skip
-
-
 #: Actions after which other balancers may forward to a target group.
 _FORWARDING = (
     "CreateListener", "ModifyListener", "DeleteListener", "CreateRule", "ModifyRule", "DeleteRule",
@@ -120,12 +118,17 @@ def _creating_rule(params: Params) -> None:
         raise ElbError("ListenerNotFound", f"Listener '{listener}' not found")
     _conditions(params)
     checks.priority(listener, _one(params, "Priority"))
-    checks.actions(records.alb()._parse_actions(params, "Actions"))
+    _actions(params, listener)
 
 
 def _modifying_rule(params: Params) -> None:
     _conditions(params)
-    checks.actions(records.alb()._parse_actions(params, "Actions"))
+    _actions(params, (records.alb()._rules.get(_one(params, "RuleArn")) or {}).get("ListenerArn", ""))
+
+
+def _actions(params: Params, listener: str) -> None:
+    balancer = (records.listener(listener) or {}).get("LoadBalancerArn", "")
+    checks.actions(records.alb()._parse_actions(params, "Actions"), balancer)
 
 
 def _setting_priorities(params: Params) -> None:
@@ -201,7 +204,9 @@ def _placing(params: Params) -> None:
 
 
 def _default_actions(params: Params) -> None:
-    checks.actions(records.alb()._parse_actions(params, "DefaultActions"))
+    listener = records.listener(_one(params, "ListenerArn")) or {}
+    balancer = listener.get("LoadBalancerArn") or _one(params, "LoadBalancerArn")
+    checks.actions(records.alb()._parse_actions(params, "DefaultActions"), balancer)
 
 
 def _with_listeners(delete: Handler, delete_listener: Handler) -> Handler:

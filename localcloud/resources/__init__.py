@@ -40,11 +40,25 @@ def install() -> None:
     for module in _modules():
         if correct := getattr(module, "install", None):
             correct()
+    _replace_where_it_depends()
     for name, entry in cloudformation._RESOURCE_HANDLERS.items():
         if identifier := schemas.generated_identifier(name):
             for handler in ("create", "update"):
                 if handler in entry:
                     entry[handler] = _identified(entry[handler], identifier)
+
+
+def _replace_where_it_depends() -> None:
+    own = {name: one.replaces for name, one in provisioners().items() if one.replaces}
+    modules = [emulator.module(f"services.cloudformation.{name}") for name in ("provisioners", "stacks")]
+    by_schema = modules[0]._replacing_change
+
+    def replacing(resource_type: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
+        replaces = own.get(resource_type)
+        return by_schema(resource_type, old, new) or bool(replaces and replaces(old, new))
+
+    for module in modules:
+        module._replacing_change = replacing
 
 
 def _identified(handler: Callable[..., Made], name: str) -> Callable[..., Made]:

@@ -22,13 +22,15 @@ class Provisioner:
     `create(logical_id, properties, stack_name)` and `update(physical_id, old, new, stack_name)` answer with
     the physical id and the attributes; `delete(physical_id, properties)` with nothing. A failure is any
     exception; its text becomes the resource's ResourceStatusReason. `update` only gets changes that do not
-    need a replacement. What is None is MiniStack's own.
+    need a replacement, which is what the type's schema says, or `replaces(old, new)` where the schema says
+    that it depends. What is None is MiniStack's own.
     """
 
     create: Callable[[str, Properties, str], Made] | None = None
     update: Callable[[str, Properties, Properties, str], Made] | None = None
     delete: Callable[[str, Properties], None] | None = None
     tagged: bool = False
+    replaces: Callable[[Properties, Properties], bool] | None = None
 
     @classmethod
     def by_put(

@@ -11,6 +11,7 @@ from typing import Any
 
 from localcloud import balancer, emulator
 from localcloud.balancer import checks, records, usage
+from localcloud.operations import current_or_none
 from localcloud.resources.base import Made, Properties, Provisioner
 
 Action = dict[str, Any]
@@ -20,9 +21,9 @@ def _cfn() -> Any:
     return emulator.module("services.cloudformation.provisioners")
 
 
-def _actions(given: list[Action]) -> list[Action]:
+def _actions(given: list[Action], load_balancer: str) -> list[Action]:
     """The template's actions as the records have them, in their order, numbers as numbers."""
-    checks.actions(given)
+    checks.actions(given, load_balancer)
     found = []
     for number, action in enumerate(given, 1):
         action = {**action, "Order": int(action.get("Order", number))}
@@ -59,15 +60,18 @@ def _settle(arn: str, properties: Properties, actions: list[Action]) -> None:
 
 def _create_listener(logical_id: str, properties: Properties, stack_name: str) -> Made:
     _refuse_what_is_not_done(properties)
-    actions = _actions(properties["DefaultActions"])
-    arn, attributes = _cfn()._elbv2_listener_create(logical_id, properties, stack_name)
+    actions = _actions(properties["DefaultActions"], properties["LoadBalancerArn"])
+    operation = current_or_none()
+    replaced = operation.previous.get(logical_id, "") if operation and operation.is_update else ""
+    with balancer.current().replacing(replaced):
+        arn, attributes = _cfn()._elbv2_listener_create(logical_id, properties, stack_name)
     _settle(arn, properties, actions)
     return arn, attributes
 
 
 def _update_listener(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
     _refuse_what_is_not_done(new)
-    actions = _actions(new["DefaultActions"])
+    actions = _actions(new["DefaultActions"], new["LoadBalancerArn"])
     if old["DefaultActions"] == new["DefaultActions"]:
         # A deployment may have moved the weights since; they are its business.
         actions = records.alb()._listeners[physical_id]["DefaultActions"]
@@ -93,7 +97,8 @@ def _delete_listener(physical_id: str, properties: Properties) -> None:
 def _check_rule(properties: Properties, arn: str | None) -> list[Action]:
     """The rule's actions, once nothing speaks against the rule; `arn` is its own when it exists."""
     listener, priority = properties["ListenerArn"], str(properties["Priority"])
-    if records.listener(listener) is None:
+    record = records.listener(listener)
+    if record is None:
         raise ValueError(f"Listener '{listener}' not found")
     if properties.get("Transforms"):
         raise checks.not_done("has no transforms")
@@ -101,7 +106,7 @@ def _check_rule(properties: Properties, arn: str | None) -> list[Action]:
         if any("RegexValues" in part for part in (condition, *condition.values())):
             raise checks.not_done("compares with Values, not with RegexValues")
     checks.priority(listener, priority, () if arn is None else (arn,))
-    return _actions(properties["Actions"])
+    return _actions(properties["Actions"], record["LoadBalancerArn"])
 
 
 def _create_rule(logical_id: str, properties: Properties, stack_name: str) -> Made:

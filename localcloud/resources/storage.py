@@ -67,12 +67,12 @@ def _create_table(logical_id: str, properties: Properties, stack_name: str) -> M
 
 
 def _update_table(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:
-    if any(old.get(key) != new.get(key) for key in ("KeySchema", "LocalSecondaryIndexes")):
-        raise ValueError(
-            "the local cloud cannot replace a table for another key: delete it and create it anew"
-        )
     before, after = ({**_without_encryption(p), "TableName": physical_id} for p in (old, new))
     return _settle(_cfn()._ddb_update(physical_id, before, after, stack_name), old, new)
+
+
+def _has_other_keys(old: Properties, new: Properties) -> bool:
+    return any(old.get(key) != new.get(key) for key in ("KeySchema", "LocalSecondaryIndexes"))
 
 
 def _delete_table(physical_id: str, properties: Properties) -> None:
@@ -181,8 +181,12 @@ def _delete_secret(physical_id: str, properties: Properties) -> None:
 
 
 PROVISIONERS = {
-    "AWS::DynamoDB::GlobalTable": Provisioner(_create_global_table, _update_global_table, _delete_table),
-    "AWS::DynamoDB::Table": Provisioner(_create_table, _update_table, _delete_table),
+    "AWS::DynamoDB::GlobalTable": Provisioner(
+        _create_global_table, _update_global_table, _delete_table, replaces=_has_other_keys
+    ),
+    "AWS::DynamoDB::Table": Provisioner(
+        _create_table, _update_table, _delete_table, replaces=_has_other_keys
+    ),
     "AWS::S3::Bucket": Provisioner(_create_bucket, _update_bucket, _delete_bucket),
     "AWS::S3::BucketPolicy": Provisioner(
         _policy_of("_s3_bucket_policy_create"), _policy_of("_s3_bucket_policy_update")
