@@ -12,8 +12,8 @@ from stack.aws.clients import Cloud
 from stack.aws.stacks import Stack
 from stack.errors import OK, ToolError, refused
 from stack.files import values
+from stack.review import bound, gate, guarded, protection, uses
 from stack.review import forms as review_forms
-from stack.review import gate, guarded, protection, uses
 from stack.review import policies as stack_policies
 from stack.review import rows as review
 from stack.review.change import names_hint, pending_names
@@ -64,6 +64,7 @@ def run(cloud: Cloud, terminal: Terminal, name: str, replace: Sequence[str], yes
             f"{environment.name} has no change set {name} to approve. Nothing was done.", names_hint(cloud)
         )
     gate.check(rows, replace, f"make approve ENV={environment.name} NAME={name}")
+    bound.check(bound.find(environment, rows))
     uses.check(environment, uses.find(environment, there, rows, before))
     listed = ", ".join([change_set.stack for change_set, _ in chosen] or ["the protection"])
     if terminal.asks and not yes:

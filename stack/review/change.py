@@ -18,8 +18,8 @@ from stack.errors import OK, ToolError, refused, usage
 from stack.files import values
 from stack.files.environment import Environment
 from stack.image import pin
+from stack.review import bound, gate, protection, uses
 from stack.review import forms as review_forms
-from stack.review import gate, protection, uses
 from stack.review import policies as stack_policies
 from stack.review import rows as review
 from stack.review.rows import Row
@@ -91,6 +91,9 @@ def run(
     notes = [
         f"{use.in_words}, and would go: approve will refuse, and say what to do first"
         for use in uses.find(environment, found, rows, before)
+    ]
+    notes += [
+        f"{one.in_words}, which AWS refuses: approve will, too" for one in bound.find(environment, rows)
     ]
     notes += [
         f"{output} is a new output of {source}; a stack that takes it needs another change afterwards"

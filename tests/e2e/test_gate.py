@@ -223,6 +223,9 @@ def test_another_scheme_would_be_another_balancer_and_needs_its_name(story: Stor
     assert "REPLACE=" in refused.stderr
     # One name of several is not enough.
     assert story.fail("make approve ENV=local NAME=inside YES=1 REPLACE=LogGroup")
+    # All of them are not either, as the target groups would stay with the old one.
+    never = story.fail(f"make approve ENV=local NAME=inside YES=1 REPLACE={','.join(shown['needs_replace'])}")
+    assert "service.LoadBalancer is replaced, but not AlternateTargetGroup, TargetGroup behind it" in never
     assert story.resource("service", "LoadBalancer") == before
     story.succeed("make reject ENV=local NAME=inside")
     story.edit("cloudformation/service.yaml", "Scheme: internal", "Scheme: internet-facing")
@@ -237,7 +240,9 @@ def test_another_key_would_be_another_table_and_needs_its_name(story: Story) -> 
     assert "Table" in refused
     assert "REPLACE=Table" in refused
     assert story.resource("data", "Table") == before
-    # Named, it is let through: what then fails is that the local cloud has no way to do it, and says so.
-    let_through = story.fail("make approve ENV=local NAME=rekeyed YES=1 REPLACE=Table")
-    assert "the local cloud cannot replace a table for another key" in let_through
-    assert story.resource("data", "Table") == before
+    # Named, it is: the old one stays, retained, and the new one has nothing in it.
+    story.succeed("make approve ENV=local NAME=rekeyed YES=1 REPLACE=Table")
+    after = story.resource("data", "Table")
+    assert after != before
+    tables = another.client(story, "dynamodb").list_tables()["TableNames"]
+    assert {before, after} <= set(tables)

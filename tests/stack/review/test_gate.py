@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stack.errors import REFUSED, ToolError
-from stack.files import templates
-from stack.review import gate, guarded
+from stack.files import environment, templates
+from stack.review import bound, gate, guarded
 from stack.review.rows import Row
 
 ROOT = Path(__file__).parents[3]
@@ -116,6 +116,44 @@ def test_somebody_has_thought_about_every_type_that_the_templates_use(file):
     assert not undecided, "guard them in stack/review/guarded.py, or say here that they are harmless"
     kept = {one.type for one in found.values() if one.retained} - guarded.GUARDED
     assert not kept, "retained when the stack goes, but let go by approve"
+
+
+def balancer_rows(**replacement: str) -> list[Row]:
+    balancing = templates.make(
+        "service", ROOT / "cloudformation/service.yaml", templates.read(ROOT / "cloudformation/service.yaml")
+    )
+    return [
+        Row("service", "Modify", name, balancing.resources[name].type, "P", None, None, how, "template", "")
+        for name, how in replacement.items()
+    ]
+
+
+ANEW = {"LoadBalancer": "yes", "HttpListener": "yes", "ProductionRule": "yes"}
+
+
+def test_a_balancer_is_not_replaced_without_the_target_groups_behind_it():
+    local = environment.load(ROOT, "local")
+    (found,) = bound.find(local, balancer_rows(**ANEW, AlternateTargetGroup="yes"))
+    assert found == bound.Bound("service", "LoadBalancer", ("TargetGroup",))
+    with pytest.raises(ToolError, match=r"service\.LoadBalancer is replaced, but not TargetGroup") as error:
+        bound.check([found])
+    assert error.value.code == REFUSED
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {**ANEW, "TargetGroup": "yes", "AlternateTargetGroup": "may"},
+        {"HttpListener": "yes", "ProductionRule": "yes"},
+        {"LoadBalancer": "no"},
+        {},
+    ],
+    ids=["all of it", "rules alone", "in place", "nothing"],
+)
+def test_what_can_be_replaced_passes(rows):
+    found = bound.find(environment.load(ROOT, "local"), balancer_rows(**rows))
+    assert found == []
+    bound.check(found)
 
 
 def test_the_lists_are_apart():
