@@ -28,6 +28,11 @@ def answers(cloud: Cloud) -> bool:
     return True
 
 
+def is_there(cloud: Cloud) -> bool:
+    """Say whether there is anything to ask: AWS, or an endpoint that answers."""
+    return cloud.environment.endpoint is None or answers(cloud)
+
+
 def start(cloud: Cloud, terminal: Terminal) -> int:
     """Run the environment's `start` command and print what it says. Raises a ToolError."""
     endpoint = cloud.environment.endpoint

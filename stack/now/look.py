@@ -7,6 +7,7 @@ from typing import Any
 from stack.aws import endpoint, stacks
 from stack.aws.clients import Cloud
 from stack.errors import OK, nearest, usage
+from stack.now import tasks
 from stack.running import verdict
 from stack.terminal import Terminal
 
@@ -70,4 +71,8 @@ def last_failure(cloud: Cloud, terminal: Terminal, operation: str, as_json: bool
         terminal.say(f"No failed {operation} of {cloud.environment.name} is known.")
     else:
         verdict.show(terminal, kept)
+    if operation == "update" and not as_json and (kept is None or endpoint.is_there(cloud)):
+        for service in tasks.describe(cloud, stacks.describe_all(cloud)):
+            for line in tasks.trouble_of(cloud, service):
+                terminal.result(f"Now: {line}", "bold")
     return OK

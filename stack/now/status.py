@@ -38,6 +38,7 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     resources = {stack.id: stacks.resources(cloud, stack.id) for stack in found.values() if stack}
     services = [service for each in resources.values() for service in tasks.of_resources(cloud, each)]
     images = {image: _labels(cloud, terminal, image, outputs) for image in _images(services)}
+    troubles = {service.name: tasks.trouble_of(cloud, service) for service in services}
     alarms = _together(_alarms(cloud.of(stack), each) for stack, each in resources.items())
     if as_json:
         terminal.json(
@@ -47,7 +48,10 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
                 "complete": complete,
                 "url": stacks.url(outputs) or None,
                 "stacks": rows,
-                "services": [{**asdict(service), "zones": service.zones} for service in services],
+                "services": [
+                    {**asdict(service), "zones": service.zones, "trouble": troubles[service.name]}
+                    for service in services
+                ],
                 "images": images,
                 "alarms": alarms,
             }
@@ -56,6 +60,8 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     _show_stacks(terminal, rows)
     for service in services:
         _show_service(terminal, service)
+        for line in troubles[service.name]:
+            terminal.result(line, "bold red")
     for image, labels in images.items():
         said = ", ".join(f"{key} {value}" for key, value in labels.items() if value)
         terminal.result(f"Image {image}" + (f": {said}" if said else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from stack.aws import endpoint, stacks
 from stack.aws.clients import Cloud
 from stack.aws.stacks import Resource, Stack
 from stack.errors import OK, ToolError
+from stack.now import trouble
 from stack.terminal import Terminal
 
 # DescribeServices takes so many at a time.
@@ -23,7 +25,8 @@ _MOST_SERVICES = 10
 class Task:
     """One task that has not stopped; `target` is its state in the target group, "" while it is in none.
 
-    `health` is ECS's, of the container's health command; `started` is ISO 8601, None until it runs.
+    `why` is what the load balancer says of a target that is not healthy, `health` is ECS's, of the
+    container's health command; `started` is ISO 8601, None until it runs.
     """
 
     id: str
@@ -31,9 +34,15 @@ class Task:
     status: str
     health: str
     target: str
+    why: str
     image: str
     started: str | None
     provider: str
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs, and nobody says that it is not well."""
+        return self.status == "RUNNING" and self.health != "UNHEALTHY" and self.target in ("", "healthy")
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Service:
-    """One ECS service; `rollout` is the state of its newest deployment, `deployed` when that began."""
+    """One ECS service; `rollout` is the state of its newest deployment, `deployed` when that began.
+
+    `complaint` is what the load balancer last found wrong with one of its tasks, as ECS tells it.
+    """
 
     name: str
     cluster: str
@@ -60,7 +72,13 @@ class Service:
     pending: int
     rollout: str
     deployed: str | None
+    complaint: str
     tasks: tuple[Task, ...]
+
+    @property
+    def serving(self) -> int:
+        """How many of its tasks serve."""
+        return sum(task.serves for task in self.tasks)
 
     @property
     def zones(self) -> dict[str, int]:
@@ -108,14 +126,27 @@ def _service(cloud: Cloud, cluster: str, service: Any) -> Service:
         pending=service["pendingCount"],
         rollout=newest.get("rolloutState", ""),
         deployed=_iso(newest.get("createdAt")),
+        complaint=next(filter(None, map(_complaint, service.get("events", []))), ""),
         tasks=tuple(sorted(tasks, key=lambda task: (task.zone, task.id))),
     )
+
+
+def _complaint(event: Any) -> str:
+    found = re.search(r"is unhealthy in .* due to \(reason (.*)\)", event["message"])
+    return found[1] if found else ""
 
 
 def ended(cloud: Cloud, service: Service) -> list[Ended]:
     """The service's tasks that stopped within the hour that ECS remembers, the latest last."""
     found = described(cloud, service.cluster, service.name, "STOPPED")
     return sorted((_ended(one) for one in found), key=lambda task: task.stopped or "")
+
+
+def trouble_of(cloud: Cloud, service: Service) -> list[str]:
+    """See `trouble.told`; what ended is looked up only where something is missing."""
+    if service.serving >= service.desired:
+        return []
+    return trouble.told(cloud.environment.name, service, ended(cloud, service))
 
 
 def described(cloud: Cloud, cluster: str, service: str, desired: Literal["RUNNING", "STOPPED"]) -> list[Any]:
@@ -130,10 +161,13 @@ def described(cloud: Cloud, cluster: str, service: str, desired: Literal["RUNNIN
     return found
 
 
-def _target_health(cloud: Cloud, balancers: list[Any]) -> dict[str, str]:
-    """State by target id (the task's private address)."""
+def _target_health(cloud: Cloud, balancers: list[Any]) -> dict[str, tuple[str, str]]:
+    """State, and what is said of it, by target id (the task's private address)."""
     return {
-        one["Target"]["Id"]: one["TargetHealth"].get("State", "")
+        one["Target"]["Id"]: (
+            one["TargetHealth"].get("State", ""),
+            one["TargetHealth"].get("Description", ""),
+        )
         for group in _target_groups(balancers)
         for one in cloud.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     }
@@ -153,19 +187,21 @@ def _target_groups(balancers: list[Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _task(task: Any, health: dict[str, str]) -> Task:
+def _task(task: Any, health: dict[str, tuple[str, str]]) -> Task:
     addresses = [
         detail["value"]
         for attachment in task.get("attachments", [])
         for detail in attachment.get("details", [])
         if detail["name"] == "privateIPv4Address"
     ]
+    target, why = next((health[address] for address in addresses if address in health), ("", ""))
     return Task(
         id=_id(task),
         zone=task.get("availabilityZone", ""),
         status=task.get("lastStatus", ""),
         health=task.get("healthStatus", ""),
-        target=next((health[address] for address in addresses if address in health), ""),
+        target=target,
+        why=why,
         image=task["containers"][0].get("image", "") if task.get("containers") else "",
         started=_iso(task.get("startedAt")),
         provider=task.get("capacityProviderName") or task.get("launchType", ""),
@@ -218,6 +254,8 @@ def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
         if gone:
             terminal.result(f"Ended within the last hour: {len(gone)}")
             terminal.table(_table_of_ended(gone))
+        for line in trouble.told(cloud.environment.name, service, gone):
+            terminal.result(line, "bold red")
     return OK
 
 

@@ -122,6 +122,11 @@ def find(verdict: Mapping[str, Any]) -> list[str]:
     return [found.format(env=verdict["environment"])] if found else []
 
 
+def about(texts: Iterable[str], env: str) -> str:
+    """What to do about the first of some texts that is well known, "" where none is."""
+    return _first(texts).format(env=env)
+
+
 def _first(texts: Iterable[str]) -> str:
     return next(filter(None, map(_of, texts)), "")
 

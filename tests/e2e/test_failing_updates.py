@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -200,3 +201,27 @@ def test_the_last_verdict_is_shown_again_and_the_service_went_on(place: Checkout
     assert "Nothing to change" in place.succeed("make change ENV=local NAME=again")
     with urllib.request.urlopen(f"http://127.0.0.1:{place.http_port}/readyz", timeout=30) as answer:
         assert answer.status == 200
+
+
+def test_what_goes_wrong_after_an_update_that_succeeded_is_told(place: Checkout, text: str) -> None:
+    """Only the target groups change: there is no deployment that could fail, and ECS ends task after task."""
+    wrong = 'HealthCheckPath = "/nowhere"'
+    plant(place, text, Fault(cause="", hint="", parameters=wrong), {})
+    place.succeed("make change ENV=local NAME=nowhere")
+    place.succeed("make approve ENV=local NAME=nowhere")
+    deadline = time.monotonic() + 180
+    while True:
+        (service,) = json.loads(place.succeed("make -s status ENV=local JSON=1"))["services"]
+        if any("Task failed ELB health checks" in line for line in service["trouble"]):
+            break
+        assert time.monotonic() < deadline, service
+        time.sleep(1)
+    for command in ("status", "tasks", "last-update-failure"):
+        done = place.run(f"make {command} ENV=local")
+        assert done.returncode == 0
+        for words in (
+            "of 2 tasks serve",
+            "these codes: [404]",
+            "The container answers the health check",
+        ):
+            assert words in done.stdout + done.stderr, command

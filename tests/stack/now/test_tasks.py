@@ -11,10 +11,10 @@ from stack.aws import stacks
 from stack.aws.clients import Cloud
 from stack.errors import ToolError
 from stack.files import environment
-from stack.now import tasks
+from stack.now import tasks, trouble
 from stack.terminal import Terminal
 from tests.stack import services
-from tests.stack.services import ARN, NOW
+from tests.stack.services import ARN, IMAGE, NOW
 
 
 @pytest.fixture
@@ -86,6 +86,60 @@ def test_tasks_and_ended_ones_are_shown(cloud, capsys):
     assert "service unknown" in said[early]
     assert "service 137" in said[late]
     assert "Essential container in task exited; service: OutOfMemoryError" in said[late]
+
+
+def service_of(*found: tasks.Task, complaint: str = "") -> tasks.Service:
+    return tasks.Service("s", "c", "d", False, 2, len(found), 0, "COMPLETED", None, complaint, found)
+
+
+def one(target: str, why: str = "", health: str = "HEALTHY") -> tasks.Task:
+    return tasks.Task("t", "us-east-1a", "RUNNING", health, target, why, IMAGE, None, "FARGATE")
+
+
+def gone(reason: str) -> tasks.Ended:
+    return tasks.Ended("t", "us-east-1a", "2026-11-01T12:00:00+00:00", reason, {})
+
+
+WRONG = "Health checks failed with these codes: [404]"
+ENDED = gone("Task failed ELB health checks in (target-group g)")
+
+
+def test_what_keeps_tasks_from_serving_is_told_with_what_to_do():
+    said = trouble.told("local", service_of(one("unhealthy", WRONG), one("unhealthy", WRONG)), [ENDED, ENDED])
+    assert said[:3] == [
+        "s: 0 of 2 tasks serve.",
+        f"The load balancer finds them unhealthy: {WRONG}",
+        f"2 tasks failed within the last hour, the last at 2026-11-01T12:00:00+00:00: {ENDED.reason}",
+    ]
+    assert said[3].startswith(
+        "What to do: The container answers the health check, but not with 200. Correct Heal"
+    )
+    assert len(said) == 4
+
+
+def test_new_tasks_are_no_news_of_those_that_were_ended():
+    said = trouble.told("local", service_of(one("initial"), complaint=WRONG), [ENDED])
+    assert f"The load balancer finds them unhealthy: {WRONG}" in said
+    assert said[2].startswith("One task failed within the last hour")
+
+
+@pytest.mark.parametrize(
+    ("service", "ended"),
+    [
+        (service_of(one("healthy"), one("healthy")), [ENDED]),
+        (service_of(one("healthy"), one("initial")), []),
+        (service_of(one("healthy")), [gone("Scaling activity initiated by (deployment d)")]),
+    ],
+    ids=["all serve again", "one starts", "on purpose"],
+)
+def test_nothing_is_wrong(service, ended):
+    assert trouble.told("local", service, ended) == []
+
+
+def test_a_service_without_tasks_says_why_the_last_one_ended():
+    said = trouble.told("dev", service_of(), [gone("CannotPullContainerError: not found")])
+    assert said[0] == "s: 0 of 2 tasks serve."
+    assert "make push ENV=dev" in said[2]
 
 
 def test_tasks_as_json(cloud, capsys):
