@@ -137,7 +137,7 @@ def test_the_history_is_read_in_pages_and_only_what_succeeded_counts(project, mo
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     cloud = Cloud(environment.load(project.root, project.env))
-    service = tasks.Service("s", "c", "", False, 1, 1, 0, "COMPLETED", None, ())
+    service = tasks.Service("s", "c", "", False, 1, 1, 0, "COMPLETED", None, "", ())
 
     def revision(number: int) -> str:
         return f"{ARN}service-revision/c/s/{number}"
