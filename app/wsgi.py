@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from app.http import Headers, Request, Response
-from app.problems import retry_later
+from app.problems import Problem, retry_later
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -73,7 +73,9 @@ class WSGIMount:
         self._active = 0
 
     async def __call__(self, request: Request) -> Response:
-        """Answer `request`; raises what the application raises, and Problem (503) when too many wait."""
+        """Answer `request`. Raises what the application raises, and Problem (404; 503 when too many wait)."""
+        if request.scope["path"].startswith("//"):  # Werkzeug would take it for the same with one slash
+            raise Problem("not-found", "There is no such route.")
         if self._active >= self._most:
             raise retry_later("overloaded", "Too many requests at once.", 1)
         self._active += 1

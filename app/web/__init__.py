@@ -47,6 +47,7 @@ class _Application(Flask):
 def create_app(settings: Settings, lifecycle: Lifecycle) -> Flask:
     """The Flask application of one process; its views find what they share in `config` (`app.web.guard`)."""
     app = _Application("app", static_folder=None, template_folder=None)
+    app.url_map.merge_slashes = False  # a route has one name: limits and logs know it by that
     app.config["SETTINGS"] = settings
     app.config["LIFECYCLE"] = lifecycle
     app.config["PASSWORDS"] = Passwords(settings.password_hashes)
@@ -89,8 +90,8 @@ def _store_unavailable(error: StoreUnavailable) -> Response:
 
 
 def _http_exception(error: HTTPException) -> Response:
-    if error.code is None or error.code < 400:  # a redirect
-        return Response(error.get_response().get_data(), status=error.code, headers=error.get_headers())
+    if error.code is None:
+        return _fault(error)
     kept = tuple((name, value) for name, value in error.get_headers() if name.lower() != "content-type")
     detail = _DETAILS.get(error.code) or error.description or ""
     return _problem(from_status(error.code, detail, kept))

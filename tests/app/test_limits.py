@@ -160,7 +160,7 @@ def test_each_token_is_limited(start_server: StartServer) -> None:
     assert server.echo(other).headers["RateLimit"] == '"token";r=1;t=1000'
 
 
-@pytest.mark.parametrize("path", ["/accounts", "/sessions"])
+@pytest.mark.parametrize("path", ["/accounts", "/sessions", "/%73essions", "http://x/sessions"])
 def test_credentials_routes_are_limited_more_strictly(start_server: StartServer, path: str) -> None:
     server = start_server(ECHO_CREDENTIAL_RATE="0.001", ECHO_CREDENTIAL_BURST="2")
     assert [ask(server, "POST", path).status for _ in range(3)][2] == 429

@@ -77,6 +77,11 @@ CHUNKED = b"POST /%b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%b
 
 TABLE = [
     Refusal("no such route", "not-found", "GET", "/nothing", {}, b""),
+    *[
+        # What a limit, a log or a proxy's rule knows by one name must not have another.
+        Refusal(f"another name: {path}", "not-found", path=path, body=b"")
+        for path in ("//sessions", "///accounts", "/sessions/", "/./sessions", "/sessions//current", "/tokens//", "//echo")
+    ],
     Refusal("echo is not a folder", "not-found", path="/echo/"),
     *[
         Refusal(f"{method} /echo", "method-not-allowed", method, answer_headers=ALLOW_ECHO)
