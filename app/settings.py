@@ -89,7 +89,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Proxies in front of the service that append to `X-Forwarded-For`; behind one load balancer: 1. "
             "The client's address is the entry that the outermost of them wrote; with 0, the peer's."),
     Setting("ECHO_TOKEN_RATE", "5000", values.number(0, 1_000_000), "0 to 1000000 a second; 0: no limit",
-            "Requests and WebSocket messages that one token may send a second and worker, in the long run."),
+            "Requests, WebSocket messages and pings that one token may send a second and worker, in the long "
+            "run."),
     Setting("ECHO_TOKEN_BURST", "25000", values.integer(1, 1_000_000), "1 to 1000000",
             "How many it may send at once after a pause."),
     Setting("ECHO_SOURCE_RATE", "10000", values.number(0, 1_000_000), "0 to 1000000 a second; 0: no limit",

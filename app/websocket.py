@@ -101,18 +101,18 @@ class Session:
             self._end()
         elif self._closing or opcode == frames.PONG:
             return  # after a close frame nothing may be sent
-        elif opcode == frames.PING:
-            self._idle_at = now + self._idle_seconds
-            self._transport.write(frames.encode(frames.PONG, payload))
         else:
             self._idle_at = now + self._idle_seconds
-            self.received += len(payload)
             left, _ = self._gate.limits.token.take(self.request.token_id)
             metrics = self._gate.metrics
             if left < 0:
                 metrics.numbers[metrics.throttled_at["token"]] += 1
                 self.close(frames.TRY_AGAIN_LATER, "too many messages")
                 return
+            if opcode == frames.PING:
+                self._transport.write(frames.encode(frames.PONG, payload))
+                return
+            self.received += len(payload)
             self._transport.write(frames.encode(opcode, payload))
             self.messages += 1
             metrics.numbers[metrics.messages] += 1
@@ -241,7 +241,9 @@ class WebSocketRoute:
 
 
 def _list(request: Request, name: bytes) -> list[str]:
-    return [part.strip() for part in request.headers.get(name, b"").decode("latin-1").split(",")]
+    """The members of a list, which may be spread over several fields."""
+    found = b",".join(value for field, value in request.scope["headers"] if field == name)
+    return [part.strip() for part in found.decode("latin-1").split(",")]
 
 
 def _handshake_key(request: Request) -> bytes:

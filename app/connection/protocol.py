@@ -50,6 +50,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
         self._pending = bytearray()
         self._raw = 0
         self._must_close = False
+        self._half_closed = False  # the client will send no more
         self._new = True  # no request was answered yet
         self._linger_until = math.inf
         self._session: Session | None = None
@@ -82,9 +83,9 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
             self._request_ready.set()
 
     def eof_received(self) -> bool:
-        """A client that shut down its sending side still gets the answer it waits for."""
+        """A client that shut down its sending side still gets the answers to what it had sent."""
         if self._phase is Phase.ANSWER:
-            self._must_close = True
+            self._half_closed = True
             return True
         return False
 
@@ -178,6 +179,8 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
                 if not keep or self._must_close or not self._body_receiver._complete:
                     break
                 self._next_request()
+                if self._half_closed and self._phase is not Phase.ANSWER:
+                    break
         except asyncio.CancelledError:
             pass
         except Exception:

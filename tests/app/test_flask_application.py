@@ -88,6 +88,16 @@ def test_a_client_that_shut_down_its_side_gets_its_answer(server: Server) -> Non
         assert connection.recv(1) == b""
 
 
+def test_a_client_that_shut_down_its_side_gets_all_its_answers(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 5
+
+
 def test_the_access_log_has_every_request_and_no_credential(start_server: StartServer) -> None:
     server = start_server()
     token, record = server.new_token()

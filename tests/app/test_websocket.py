@@ -244,6 +244,28 @@ def test_messages_are_limited(start_server: StartServer) -> None:
         assert closed(client) == 1013
 
 
+def test_pings_are_limited_like_messages(start_server: StartServer) -> None:
+    server = start_server(ECHO_TOKEN_RATE="0.001", ECHO_TOKEN_BURST="4")
+    token, _ = server.new_token()
+    with open_socket(server, token) as client:
+        for _ in range(3):
+            assert client.ping().wait(30)
+        client.ping()
+        assert closed(client) == 1013
+
+
+def test_lists_may_be_in_several_fields(server: Server, token: str) -> None:
+    fields = "\r\n".join(f"{name}: {value}" for name, value in HANDSHAKE.items() if name != "Connection")
+    request = (
+        f"GET /ws HTTP/1.1\r\n{fields}\r\nConnection: Upgrade\r\nConnection: keep-alive\r\n"
+        f"Sec-WebSocket-Protocol: echo-room.token.{token}\r\nSec-WebSocket-Protocol: echo-room\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(request.encode())
+        answer = read(connection)
+    assert (answer.status, answer.headers.get("sec-websocket-protocol")) == (101, "echo-room")
+
+
 def revoke(server: Server, record: TokenRecord) -> None:
     store = open_store(server.settings)
     store.revoke(record.owner, record.id, int(time.time()))
