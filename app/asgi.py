@@ -14,14 +14,14 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from app import faults, redact
 from app.anything import anything
 from app.auth import Verifier
+from app.bodies import Bodies
 from app.echo import echo
 from app.gate import Gate
-from app.http import BODY_LIMIT, CONNECTION, Headers, Receive, Request, Response, Scope, Send
+from app.http import CONNECTION, Headers, Receive, Request, Response, Scope, Send, connection_of
 from app.lifecycle import Lifecycle
 from app.limits import EXEMPT, Limits, Throttled
 from app.problems import CONTENT_TYPE, Problem, retry_later
@@ -95,6 +95,7 @@ class Application:
         self.connections: Callable[[], int] = lambda: 0
         self._sources = Sources(settings.trusted_hops)
         self._limits = Limits(settings)
+        self._bodies = Bodies(settings.bodies_mib << 20)
         self._in_flight = 0
         self._whoami = Whoami(task or Task(), settings.version)
         self._verifier: Verifier
@@ -119,36 +120,40 @@ class Application:
         request = Request(scope, headers, request_id, self._sources.of(scope))
         path = scope["path"]
         try:
-            if len(headers) != len(scope["headers"]):
-                _refuse_duplicates(scope)
-            self._limits.arrived(request, path)
-            await _read_body(request, receive)
-            if self._in_flight >= self.settings.in_flight and path not in EXEMPT:
-                raise retry_later("overloaded", "Too many requests are being answered.", 1)
-            self._in_flight += 1
             try:
-                status, extra, body = await self._answer(request, path, receive)
-            finally:
-                self._in_flight -= 1
-        except Problem as refusal:
-            request.problem = refusal.kind.name
-            if isinstance(refusal, Throttled):
-                self.metrics.numbers[self.metrics.throttled_at[refusal.limit]] += 1
-            status, extra, body = problem_response(refusal, request_id)
-        except Exception:
-            log.exception("fault in %s %s (request %s)", request.method, redact.text(path), request_id)
-            request.problem = "internal-error"
-            problem = Problem("internal-error", "The request could not be answered.")
-            status, extra, body = problem_response(problem, request_id)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": _headers(status, extra, body, request),
-            }
-        )
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        self.telemetry.answered(request, status, time.perf_counter() - started, len(body))
+                if len(headers) != len(scope["headers"]):
+                    _refuse_duplicates(scope)
+                self._limits.arrived(request, path)
+                await self._bodies.read(request, receive)
+                if self._in_flight >= self.settings.in_flight and path not in EXEMPT:
+                    raise retry_later("overloaded", "Too many requests are being answered.", 1)
+                self._in_flight += 1
+                try:
+                    status, extra, body = await self._answer(request, path, receive)
+                finally:
+                    self._in_flight -= 1
+            except Problem as refusal:
+                request.problem = refusal.kind.name
+                if isinstance(refusal, Throttled):
+                    self.metrics.numbers[self.metrics.throttled_at[refusal.limit]] += 1
+                status, extra, body = problem_response(refusal, request_id)
+            except Exception:
+                log.exception("fault in %s %s (request %s)", request.method, redact.text(path), request_id)
+                request.problem = "internal-error"
+                problem = Problem("internal-error", "The request could not be answered.")
+                status, extra, body = problem_response(problem, request_id)
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": status,
+                    "headers": _headers(status, extra, body, request),
+                }
+            )
+            await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+            self.telemetry.answered(request, status, time.perf_counter() - started, len(body))
+        finally:
+            if request.held:
+                self._bodies.let_go(request)
 
     async def _answer(self, request: Request, path: str, receive: Receive) -> Response:
         """The route's answer. Raises Problem, and whatever a route fails with."""
@@ -161,7 +166,7 @@ class Application:
         if path == "/echo":
             return await echo(request, self._gate)
         if path == "/ws":
-            request.scope[CONNECTION] = _connection(receive)
+            request.scope[CONNECTION] = connection_of(receive)
             return await self._websocket(request)
         if path == "/anything":
             return await anything(request, self._gate)
@@ -238,11 +243,6 @@ def _headers(status: int, extra: Headers, body: bytes, request: Request) -> Head
     return headers
 
 
-def _connection(receive: Receive) -> Any:
-    """The `EchoProtocol` of `app.connection` whose request this is; None in the hands of another server."""
-    return getattr(getattr(receive, "__self__", None), "protocol", None)
-
-
 def _refuse_duplicates(scope: Scope) -> None:
     """Raises Problem (400) if a field that must be there once is there twice."""
     seen = set()
@@ -251,37 +251,3 @@ def _refuse_duplicates(scope: Scope) -> None:
             if name in seen:
                 raise Problem("bad-request", f"The header field `{name.decode()}` is there twice.")
             seen.add(name)
-
-
-async def _read_body(request: Request, receive: Receive) -> None:
-    """Fill in the body. Raises Problem: 413 beyond the limit (at once, if declared), 408 if it stalls."""
-    declared = request.headers.get(b"content-length")
-    if declared is None and b"transfer-encoding" not in request.headers:
-        return
-    if declared is not None and int(declared) > BODY_LIMIT:
-        raise _too_large()
-    message = await receive()
-    if message["type"] == "http.request" and not message["more_body"]:  # the usual case: one piece
-        request.body = message["body"]
-        if len(request.body) > BODY_LIMIT:
-            raise _too_large()
-        return
-    pieces, size = [], 0
-    while message["type"] == "http.request":
-        pieces.append(message["body"])
-        size += len(message["body"])
-        if size > BODY_LIMIT:
-            raise _too_large()
-        if not message["more_body"]:
-            request.body = b"".join(pieces)
-            return
-        message = await receive()
-    # http.disconnect: the client is gone (then nobody reads this) or its time for the body is over.
-    broken = getattr(_connection(receive), "broken", None)
-    if broken is not None:
-        raise broken
-    raise Problem("request-timeout", "The body did not arrive in time.")
-
-
-def _too_large() -> Problem:
-    return Problem("content-too-large", f"The body is larger than {BODY_LIMIT} bytes.")

@@ -15,7 +15,7 @@ BODY_LIMIT = 1024 * 1024
 """Largest request body in bytes: what bounds the memory and the parsing time that one request can cost."""
 
 CONNECTION = "echo.connection"
-"""Key in the scope: the connection, with `upgrade(session)`, and `broken`, the Problem with a body's rest."""
+"""Key in the scope of a WebSocket's handshake: what `connection_of` says."""
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -30,6 +30,7 @@ class Request:
     __slots__ = (
         "body",
         "headers",
+        "held",
         "limit",
         "method",
         "problem",
@@ -46,6 +47,7 @@ class Request:
         self.headers = headers
         self.request_id = request_id
         self.body = b""
+        self.held = 0  # bytes of it that count towards what all bodies may take
         self.source = source
         self.problem = ""  # the name of its kind, if it was refused
         self.route = ""  # its template, once it is known; "" for requests that no route was found for
@@ -55,6 +57,14 @@ class Request:
 
 # Status, headers (content-length and those of the shared layer excepted), body.
 Response = tuple[int, Headers, bytes]
+
+
+def connection_of(receive: Receive) -> Any:
+    """The `EchoProtocol` of `app.connection` whose request this is; None in the hands of another server.
+
+    It has `upgrade(session)`, and `broken`, the Problem with a body's rest.
+    """
+    return getattr(getattr(receive, "__self__", None), "protocol", None)
 
 
 def other_method(request: Request, use: str, allow: str) -> Response:
