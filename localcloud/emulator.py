@@ -62,6 +62,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "_sm_secret_delete", "_sm_secret_update", "_sns_sub_create", "_STACK_TAG_PROPERTY",
         "_waf_web_acl_create", "_waf_web_acl_delete", "_waf_web_acl_update",
     ),
+    "services.cloudformation.drift": ("_DRIFT_READERS",),
     "services.cloudformation.stacks": (
         "_add_event", "_delete_resource", "_deploy_stack_async", "_failed_operation", "_update_resource",
         "_property_recreation", "_provision_keeping_seed", "_replacing_change", "_resolve_stack_outputs",
@@ -138,10 +139,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "services.sqs": ("_queue_by_arn",),
     "services.dynamodb": (
-        "_create_table", "_describe_continuous_backups", "drop_stream_records", "error_response_json",
-        "handle_request", "_items_replaced", "json_response", "_normalize_table_name", "_pitr_settings",
-        "_remove_item", "_restore_create_request", "_restore_table_to_point_in_time", "_set_item",
-        "_table_description", "_tables", "_update_continuous_backups", "_update_table", "_update_ttl",
+        "_create_table", "_describe_continuous_backups", "drop_stream_records", "_emit_stream_event",
+        "error_response_json", "_extract_key_val", "handle_request", "_items_replaced", "json_response",
+        "_normalize_table_name", "_pitr_settings", "_remove_item", "_replica_group", "_replicate_write",
+        "_restore_create_request", "_restore_table_to_point_in_time", "_set_item", "_table_description",
+        "_tables", "_tags", "_ttl_settings", "_update_continuous_backups", "_update_table", "_update_ttl",
         "_vector_index_info",
     ),
     "services.s3": ("_buckets", "_put_object"),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from localcloud import balancer, ecs, emulator, outages, regions
+from localcloud import balancer, ecs, emulator, outages, regions, tables
 from localcloud.ecs.records import Record
 
 
@@ -64,6 +64,7 @@ def _look_again(seconds: float) -> None:
     def look() -> None:
         balancer.current().wake()
         ecs.kick()
+        tables.REPLICATION.wake()
 
     look()
     asyncio.get_running_loop().call_later(seconds, look)

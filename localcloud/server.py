@@ -114,6 +114,7 @@ async def running(state: StateDir, endpoint: Endpoint, cloud_id: str) -> AsyncIt
         scaling.STORE.load(saver.add("application-autoscaling", scaling.STORE.state))
         alerts.JOURNAL.load(saver.add("alerts", alerts.JOURNAL.state))
         health.HISTORY.load(saver.add("health-checks", health.HISTORY.state))
+        tables.REPLICATION.load(saver.add("table-replication", tables.REPLICATION.state))
         registry.install(state.blobs, endpoint)
         certificates.install(state.certificates)
         logs.install()

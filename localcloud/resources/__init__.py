@@ -15,8 +15,8 @@ from localcloud import emulator, schemas
 from localcloud.resources.base import Made, Provisioner
 
 _MODULES = (
-    "acm", "cloudwatch", "ec2", "ecs", "elbv2", "events", "iam", "listeners", "logs", "route53", "scaling",
-    "signals", "sns", "storage", "vpc", "wafv2",
+    "acm", "cloudwatch", "ec2", "ecs", "elbv2", "events", "globaltables", "iam", "listeners", "logs",
+    "route53", "scaling", "signals", "sns", "storage", "tables", "vpc", "wafv2",
 )  # fmt: skip
 
 
