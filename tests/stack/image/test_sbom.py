@@ -116,8 +116,6 @@ def test_it_is_valid_cyclonedx_and_says_which_image_it_is_of(maker: Maker) -> No
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
-    # Takes a second, of every worker.
-
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     content = json.loads(text)
     assert content["specVersion"] == "1.6"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
-from stack.aws.clients import Cloud
 from stack.aws.stacks import Stack
 from stack.now import tasks
 from stack.running import collector, progress
 from stack.running.progress import Follower
 from stack.terminal import Terminal
+from tests.stack.services import stubbed
 from tests.stack.small_project import Project
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -32,12 +30,6 @@ def project(project) -> Project:
         "    Metadata: {Description: Certificate of the domain}\n",
     )
     return project
-
-
-def stubbed(cloud: Cloud, service: str) -> Stubber:
-    client = boto3.client(service, region_name="us-east-1")
-    cloud._clients[service] = client
-    return Stubber(client)
 
 
 def event(number: int, logical_id: str, kind: str, status: str, reason: str = "") -> dict[str, Any]:
@@ -127,3 +119,98 @@ def test_targets_of_both_groups_count(cloud):
     with elbv2:
         assert tasks._target_health(cloud, balancers) == {"10.0.0.1": "draining", "10.0.0.2": "healthy"}
         elbv2.assert_no_pending_responses()
+
+
+def test_a_deployment_is_told_with_all_that_decides_on_it(cloud):
+    arn = "arn:aws:ecs:us-east-1:1:"
+    kinds = {
+        "Cluster": ("AWS::ECS::Cluster", "c"),
+        "Service": ("AWS::ECS::Service", f"{arn}service/c/s"),
+        "Targets": ("AWS::ElasticLoadBalancingV2::TargetGroup", "arn:tg"),
+        "Errors": ("AWS::CloudWatch::Alarm", "errors"),
+    }
+    answers: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "cloudformation": [
+            (
+                "list_stack_resources",
+                {
+                    "StackResourceSummaries": [
+                        {
+                            "LogicalResourceId": name,
+                            "ResourceType": kind,
+                            "PhysicalResourceId": physical,
+                            "ResourceStatus": "CREATE_COMPLETE",
+                            "LastUpdatedTimestamp": NOW,
+                        }
+                        for name, (kind, physical) in kinds.items()
+                    ]
+                },
+            )
+        ],
+        "ecs": [
+            (
+                "describe_services",
+                {
+                    "services": [
+                        {
+                            "deployments": [
+                                {
+                                    "status": "PRIMARY",
+                                    "rolloutState": "IN_PROGRESS",
+                                    "desiredCount": 3,
+                                    "runningCount": 1,
+                                    "pendingCount": 1,
+                                    "failedTasks": 4,
+                                },
+                                {"status": "ACTIVE", "runningCount": 2},
+                            ]
+                        }
+                    ]
+                },
+            ),
+            ("list_tasks", {"taskArns": [f"{arn}task/c/old", f"{arn}task/c/new"]}),
+            (
+                "describe_tasks",
+                {
+                    "tasks": [
+                        {
+                            "taskArn": f"{arn}task/c/{name}",
+                            "taskDefinitionArn": f"{arn}task-definition/echo:7",
+                            "stoppedReason": f"{name} one exited",
+                            "stoppedAt": NOW + timedelta(seconds=seconds),
+                        }
+                        for name, seconds in (("old", -1), ("new", 1))
+                    ]
+                },
+            ),
+        ],
+        "elbv2": [
+            (
+                "describe_target_health",
+                {
+                    "TargetHealthDescriptions": [
+                        {"Target": {"Id": f"10.0.0.{number}"}, "TargetHealth": {"State": state}}
+                        for number, state in enumerate(["healthy", "initial", "healthy"])
+                    ]
+                },
+            )
+        ],
+        "cloudwatch": [("describe_alarms", {"MetricAlarms": [{"AlarmName": "errors"}]})],
+    }
+    stubs = []
+    for service, responses in answers.items():
+        stub = stubbed(cloud, service)
+        for operation, answer in responses:
+            stub.add_response(operation, answer)
+        stub.activate()
+        stubs.append(stub)
+    collected = collector.Collector(cloud, "id", since=NOW)
+    collected.look()
+    assert collected.evidence.gaps == []
+    assert collected.doing == (
+        "1 of 3 new tasks run, 1 start, 4 failed, 2 old ones; targets 2 healthy, 1 initial; "
+        "in ALARM: errors; a task ended: new one exited"
+    )
+    assert list(collected.evidence.stopped) == ["new"]
+    for stub in stubs:
+        stub.assert_no_pending_responses()

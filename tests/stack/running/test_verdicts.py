@@ -3,14 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-from botocore.stub import Stubber
-
-from stack.aws.clients import Cloud
 from stack.files import environment
 from stack.running import causes, verdict
 from stack.running.collector import Collector
 from stack.running.evidence import Evidence, StoppedTask
+from tests.stack.services import stubbed
 
 
 def event(logical_id: str, status: str, reason: str = "", kind: str = "AWS::ECS::Service") -> Any:
@@ -68,12 +65,6 @@ def test_a_verdict_is_kept_and_read_back(project):
         assert words in shown.stdout
 
 
-def _stubbed(cloud: Cloud, service: str) -> Stubber:
-    client = boto3.client(service, region_name="us-east-1")
-    cloud._clients[service] = client
-    return Stubber(client)
-
-
 def test_ecs_the_balancer_and_the_log_are_collected(cloud):
     now = datetime.now(UTC)
     arn = "arn:aws:ecs:us-east-1:1:"
@@ -93,8 +84,8 @@ def test_ecs_the_balancer_and_the_log_are_collected(cloud):
         }
         for name, (kind, physical) in kinds.items()
     ]
-    cloudformation, ecs = _stubbed(cloud, "cloudformation"), _stubbed(cloud, "ecs")
-    elbv2, logs = _stubbed(cloud, "elbv2"), _stubbed(cloud, "logs")
+    cloudformation, ecs = stubbed(cloud, "cloudformation"), stubbed(cloud, "ecs")
+    elbv2, logs = stubbed(cloud, "elbv2"), stubbed(cloud, "logs")
     # Two pages, so that both are read; once a look, however much is looked at.
     cloudformation.add_response(
         "list_stack_resources", {"StackResourceSummaries": summaries[:2], "NextToken": "more"}
@@ -148,7 +139,7 @@ def test_ecs_the_balancer_and_the_log_are_collected(cloud):
 
 
 def test_a_look_that_fails_is_noted_and_ends_nothing(cloud):
-    cloudformation = _stubbed(cloud, "cloudformation")
+    cloudformation = stubbed(cloud, "cloudformation")
     cloudformation.add_client_error("list_stack_resources", "AccessDenied", "no")
     collector = Collector(cloud, "stack-id")
     with cloudformation:
