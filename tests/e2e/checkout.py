@@ -23,6 +23,8 @@ class Checkout:
         self.root = root
         self.gateway_port, self.http_port = free_port(), free_port()
         self.environment = {key: value for key, value in os.environ.items() if not FOREIGN.match(key)}
+        # On a busy machine the store may answer later than a person would be made to wait for it.
+        self.environment["ECHO_STORE_TIMEOUT_SECONDS"] = "20"
         if not engine:  # as on a machine without Docker
             self.environment["DOCKER_HOST"] = f"unix://{root}/no-engine.sock"
         self._copy()

@@ -81,11 +81,16 @@ def test_tracking_holds_its_target_and_scales_in_when_all_agree(scaled: Scaled) 
     assert shown[one["AlarmLow"]] == (54, 15, 60)
 
     scaled.alarm(one["AlarmHigh"], 70, 90, 120)
-    scaled.becomes(4)
-    assert one["AlarmHigh"] in scaled.activities()[0]["Cause"]
+    until(scaled.activities)
+    scaled.alarm(one["AlarmHigh"], 50, state="OK")
+    first = scaled.activities()[-1]
+    assert first["Description"] == "Setting desired count to 4."
+    assert one["AlarmHigh"] in first["Cause"]
+    # While the alarm lasted its action repeated each minute, which is a second here: not always was it one.
+    until(lambda: not any(each["StatusCode"] == "InProgress" for each in scaled.activities()))
+    scaled.cloud.client("ecs").update_service(cluster="c", service="s", desiredCount=4)
     scaled.cloud.stable(4)
 
-    scaled.alarm(one["AlarmHigh"], 50, state="OK")
     scaled.alarm(one["AlarmLow"], 5)
     # Longer than the action takes, and nothing: the other one does not agree.
     time.sleep(0.5)
