@@ -135,6 +135,14 @@ class Service:
         details = {one["name"]: one["value"] for one in task["attachments"][0]["details"]}
         return str(details["privateIPv4Address"])
 
+    def drain_for(self, seconds: int) -> None:
+        """How long targets that leave may go on with what they have begun."""
+        for group in self.elb.describe_target_groups()["TargetGroups"]:
+            self.elb.modify_target_group_attributes(
+                TargetGroupArn=group["TargetGroupArn"],
+                Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": str(seconds)}],
+            )
+
     @contextmanager
     def attribute(self, key: str, value: str) -> Any:
         """Another value of a load balancer's attribute, for a while."""

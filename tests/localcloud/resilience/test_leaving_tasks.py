@@ -71,9 +71,11 @@ def test_a_websocket_on_a_task_that_leaves_works_until_the_task_is_told_to_stop(
         sockets = [
             opened.enter_context(connect(url, additional_headers=headers, compression=None)) for _ in range(6)
         ]
+        service.drain_for(15)  # enough for all that is asked meanwhile, also on a busy machine
         service.ecs.stop_task(cluster=service.cluster, task=first["taskArn"])
         until(lambda: service.targets()[service.address(first)] == "draining")
         assert [_close_code(socket) for socket in sockets] == [None] * 6
+        service.drain_for(2)  # as the environment file has it; holds for the next one
         until(lambda: service.task(first["taskArn"])["lastStatus"] == "STOPPED")
         codes = [_close_code(socket) for socket in sockets]
         # Only those that went to this task are closed: it is going away.
