@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Page, expect
 
@@ -16,9 +17,10 @@ ARGUMENTS = [
 
 
 def chromium() -> str | None:
-    """The program, by whatever name this system has it."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if (found := shutil.which(name))), None)
+    """The program, by whatever name this system has it; a snap would not see the tests' folders."""
+    names = ("google-chrome", "chromium", "chromium-browser")
+    found = filter(None, map(shutil.which, names))
+    return next((program for program in found if Path(program).resolve().name != "snap"), None)
 
 
 # A refused request is an error to the browser's console, whatever the page makes of it.
