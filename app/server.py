@@ -39,13 +39,13 @@ def cpus() -> int:
     return max(1, count)
 
 
-class _TLSConfig(Config):  # type: ignore[misc]
+class _TLSConfig(Config):  # type: ignore[misc]  # gunicorn has no types
     """So that gunicorn says `https` in its log; the certificate is none of its business."""
 
     is_ssl = True
 
 
-class Server(BaseApplication):  # type: ignore[misc]
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """The gunicorn application of `settings`."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": math.ceil(stop_seconds) + _MARGIN_SECONDS,
             # The workers' heartbeat: in memory, because a read-only root has no temporary folder and a disk
             # can stall.
-            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108 - memory, where nobody else looks
             "preload_app": True,  # memory is shared; the store is opened after the fork
             "asgi_loop": "auto",
             "asgi_lifespan": "on",

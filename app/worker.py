@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SWEEP_SECONDS = 0.25
 
 
-class EchoWorker(ASGIWorker):  # type: ignore[misc]
+class EchoWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     """One server process. On SIGTERM: not ready, serve on politely, stop accepting, finish, exit 0."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

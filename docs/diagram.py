@@ -16,8 +16,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stack.files import environment  # noqa: E402 (a script beside the package)
-from stack.scan.templates import resolved  # noqa: E402
+from stack.files import environment
+from stack.scan.templates import resolved
 
 PICTURE = ROOT / "architecture.png"
 ENVIRONMENT = "prod"

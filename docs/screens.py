@@ -17,13 +17,13 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from diagram import KEYWORD, recorded  # noqa: E402, F401 (a script beside this one)
-from PIL import Image, PngImagePlugin  # noqa: E402
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from diagram import KEYWORD, recorded  # noqa: F401 (a script beside this one)
+from PIL import Image, PngImagePlugin
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.app.accounts import PASSWORD, sign_up  # noqa: E402
-from tests.app.servers import Server, start, stop  # noqa: E402
-from tests.browser.visits import ARGUMENTS, Visit, chromium  # noqa: E402
+from tests.app.accounts import PASSWORD, sign_up
+from tests.app.servers import Server, start, stop
+from tests.browser.visits import ARGUMENTS, Visit, chromium
 
 FOLDER = ROOT / "docs" / "screens"
 SOURCES = [

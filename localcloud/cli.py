@@ -69,7 +69,7 @@ def up(endpoint: Endpoint, state: StateDir) -> None:
 
 @main.command()
 @_options
-def down(endpoint: Endpoint, state: StateDir) -> None:  # noqa: ARG001 - every command takes the same options
+def down(endpoint: Endpoint, state: StateDir) -> None:
     """Stop it and everything it runs; the state stays, and `up` brings it all back."""
     pid = background.down(state)
     click.echo("Local cloud was not running" if pid is None else f"Local cloud stopped (process {pid})")
@@ -119,7 +119,7 @@ def status(endpoint: Endpoint, state: StateDir, as_json: bool) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines come.")
 @click.option("--lines", "-n", default=50, show_default=True, type=click.IntRange(min=1), help="How many.")
 @_options
-def logs(endpoint: Endpoint, state: StateDir, follow: bool, lines: int) -> None:  # noqa: ARG001
+def logs(endpoint: Endpoint, state: StateDir, follow: bool, lines: int) -> None:
     """Print the end of the background process's log."""
     if not state.log.exists():
         raise click.ClickException(f"there is no log yet ({state.log}). Start it: python -m localcloud up")
@@ -131,7 +131,7 @@ def logs(endpoint: Endpoint, state: StateDir, follow: bool, lines: int) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on as messages come.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts; with --follow, an object a line.")
 @_options
-def alerts(endpoint: Endpoint, state: StateDir, follow: bool, as_json: bool) -> None:  # noqa: ARG001
+def alerts(endpoint: Endpoint, state: StateDir, follow: bool, as_json: bool) -> None:
     """List what SNS topics delivered, to whom, and what not and why."""
     from localcloud.alerts import listing
 
@@ -165,7 +165,7 @@ def _seconds(help_text: str) -> Callable[[Callable[..., None]], Callable[..., No
 @click.argument("zone")
 @_seconds("How long no task starts there")
 @_options
-def zone_outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> None:  # noqa: ARG001
+def zone_outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) -> None:
     """Let a zone fail: its tasks are killed at once, and none starts there for a while."""
     _fail(endpoint, "Zone", seconds, zone)
 
@@ -174,7 +174,7 @@ def zone_outage(endpoint: Endpoint, state: StateDir, zone: str, seconds: float) 
 @click.argument("region")
 @_seconds("How long nothing of it answers")
 @_options
-def region_outage(endpoint: Endpoint, state: StateDir, region: str, seconds: float) -> None:  # noqa: ARG001
+def region_outage(endpoint: Endpoint, state: StateDir, region: str, seconds: float) -> None:
     """Let a region fail: its tasks are killed at once, and for a while nothing of it answers.
 
     Its load balancers refuse connections, its API answers 503, and its replicas of tables neither hear nor
@@ -186,7 +186,7 @@ def region_outage(endpoint: Endpoint, state: StateDir, region: str, seconds: flo
 @main.command("dynamodb-outage")
 @_seconds("How long it answers nothing but 500")
 @_options
-def dynamodb_outage(endpoint: Endpoint, state: StateDir, seconds: float) -> None:  # noqa: ARG001
+def dynamodb_outage(endpoint: Endpoint, state: StateDir, seconds: float) -> None:
     """Let DynamoDB fail: every request is answered 500 for a while."""
     _fail(endpoint, "DynamoDB", seconds)
 
@@ -194,7 +194,7 @@ def dynamodb_outage(endpoint: Endpoint, state: StateDir, seconds: float) -> None
 @main.command()
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @_options
-def reset(endpoint: Endpoint, state: StateDir, yes: bool) -> None:  # noqa: ARG001
+def reset(endpoint: Endpoint, state: StateDir, yes: bool) -> None:
     """Stop it and delete everything it keeps: stacks, tables, images, logs."""
     if not state.path.exists():
         click.echo(f"Nothing to delete: {state.path} does not exist")

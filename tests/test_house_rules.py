@@ -37,6 +37,26 @@ def test_files_have_one_subject() -> None:
     assert not long, "what second subject moved in?"
 
 
+def test_every_exception_from_a_rule_says_why() -> None:
+    marked = re.compile(r"# (?:noqa: [A-Z0-9, ]+?|type: ignore\[[a-z, -]+\])(?P<reason>$| .*)")
+    reason = re.compile(r" +(?:- |\(|# (?!fmt|type|noqa)).*\w.*")
+    found = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    without = [
+        f"{name}:{number}"
+        for name in found.stdout.splitlines()
+        if (ROOT / name).exists()
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
+        if (exception := marked.search(line)) and not reason.fullmatch(exception["reason"])
+    ]
+    assert not without, "the reason stands behind it"
+
+
 def test_every_make_target_is_documented() -> None:
     described = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M))
     phony = set(re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.M))

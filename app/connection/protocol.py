@@ -35,7 +35,7 @@ _FIRST_SECONDS = 1.0
 _LINGER_PAUSE, _LINGER_SECONDS = 2.0, 10.0
 
 
-class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]
+class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """See the module. `worker` is the EchoWorker whose connection this is."""
 
     def __init__(self, worker: EchoWorker) -> None:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Alerts:
             delivery = _delivery(topic, subscription, message_id, stamp, subject, alarm_of(own))
             delivery.waiting = {"message": own, "attributes": attributes, "group": message_group_id,
                                 "deduplication": message_dedup_id}  # fmt: skip
-            self.on_loop(lambda delivery=delivery: self._add(delivery))  # type: ignore[misc]
+            self.on_loop(partial(self._add, delivery))
         if not topic["subscriptions"]:
             nobody = Delivery(stamp, message_id, topic_arn, subject, "", "", "", alarm_of(message))
             nobody.result, nobody.because = "not delivered", "the topic has no subscriptions"

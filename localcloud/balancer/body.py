@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from localcloud.balancer.buffered import held
 from localcloud.balancer.http import PIECE, BadMessageError, read_body
 
 
@@ -33,7 +34,7 @@ class Body:
     @property
     def arrived(self) -> bool:
         """Whether something of it is here."""
-        return bool(self.seen or self._reader._buffer)  # type: ignore[attr-defined]
+        return bool(self.seen or held(self._reader))
 
     async def peek(self, limit: int) -> None:
         """Read until more than `limit` bytes, or everything, has been seen. Raises BodyError."""
@@ -44,8 +45,7 @@ class Body:
 
     async def take_arrived(self) -> None:
         """Read a body of known length that is here as a whole."""
-        held = len(self._reader._buffer)  # type: ignore[attr-defined]
-        if not self.received and 0 < self.length <= min(held, PIECE):
+        if not self.received and 0 < self.length <= min(held(self._reader), PIECE):
             self.seen = await self._reader.readexactly(self.length)
             self.received, self.complete = self.length, True
 

@@ -7,6 +7,7 @@ import time
 
 from localcloud.balancer.answers import answer
 from localcloud.balancer.body import Body, BodyError
+from localcloud.balancer.buffered import held
 from localcloud.balancer.heads import answer_headers, request_head
 from localcloud.balancer.http import (
     HEAD_LIMIT,
@@ -228,7 +229,7 @@ class Exchange:
         headers.append((b"Connection", b"keep-alive" if self.keep else b"close"))
         self._answer(status)
         first = render(b"HTTP/1.1 " + b" ".join(head.first[1:]), headers)
-        if not empty and length and 0 < length <= min(len(reader._buffer), PIECE):  # type: ignore[attr-defined]
+        if not empty and length and 0 < length <= min(held(reader), PIECE):
             # All of a small body is there: one write for everything.
             first += await reader.readexactly(length)
             empty = True

@@ -6,6 +6,8 @@ import asyncio
 import select
 import time
 
+from localcloud.balancer.buffered import held
+
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 #: A connection idle for less than this is not about to be closed by any sensible keep-alive timer.
@@ -64,7 +66,7 @@ class Pool:
 def _is_open(connection: Connection) -> bool:
     reader, writer = connection
     # Bytes that nobody asked for would be taken for the next answer.
-    if writer.is_closing() or reader.at_eof() or reader._buffer:  # type: ignore[attr-defined]
+    if writer.is_closing() or reader.at_eof() or held(reader):
         return False
     # The loop may not have seen yet what the kernel knows: anything to read here is the connection's end.
     poll = select.poll()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from localcloud import emulator
@@ -45,7 +46,7 @@ def install(alb: Any) -> None:
     for action, check in _CHECKS.items():
         actions[action] = _after(check, actions[action])
     for action in _NAMED:
-        actions[action] = _after(lambda params, action=action: _present(action, params), actions[action])  # type: ignore[misc]
+        actions[action] = _after(partial(_present, action), actions[action])
     for kind, (name, _, _) in _KINDS.items():
         describe, modify = f"Describe{name}Attributes", f"Modify{name}Attributes"
         actions[modify] = _all_attributes(kind, modify, _after(_attributes_of(kind), actions[modify]))

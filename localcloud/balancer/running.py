@@ -34,7 +34,7 @@ def install(state_dir: Path, gateway_url: str, cloud_id: str, changed: Callable[
     base = responses.AccountRegionScopedDict
     balancer = _current = Balancer(lambda: changed(slow=True))
 
-    class Listeners(base):  # type: ignore[misc, valid-type]
+    class Listeners(base):  # type: ignore[misc, valid-type]  # found at run time
         __slots__ = ()
 
         def __setitem__(self, key: str, value: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ class Group:
 
     async def _drain(self, target: Target) -> None:
         end = time.monotonic() + float(self._settings().get("deregistration_delay.timeout_seconds", 300))
-        while target.in_flight and time.monotonic() < end:  # noqa: ASYNC110
+        while target.in_flight and time.monotonic() < end:  # noqa: ASYNC110 - a count has no event
             await asyncio.sleep(0.02)
         if self.targets.get((target.id, target.port)) is target:
             del self.targets[(target.id, target.port)]

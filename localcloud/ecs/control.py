@@ -38,7 +38,7 @@ _FORGET_SECONDS = 60.0
 _STABLE_SECONDS = 1800.0
 
 
-class ServiceDeploymentFailed(Exception):  # noqa: N818
+class ServiceDeploymentFailed(Exception):  # noqa: N818 - it says what happened
     """A service's deployment did not succeed; the message has the breaker's reason and the tasks'."""
 
 

@@ -35,7 +35,7 @@ def connect(seconds: float) -> Any:
     import docker
 
     try:
-        client: Any = docker.from_env(timeout=_PING_SECONDS)  # type: ignore[attr-defined]
+        client: Any = docker.from_env(timeout=_PING_SECONDS)  # type: ignore[attr-defined]  # mypy takes the folder docker/ for it
         client.ping()
         client.api.timeout = seconds
     except (DockerException, OSError) as exc:

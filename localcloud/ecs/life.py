@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -162,7 +163,7 @@ class Life:
             waiting = asyncio.ensure_future(container.wait())
             self.waits[waiting] = len(self.containers) - 1
             if check := definition.get("healthCheck"):
-                watching = health.watch(container, check, lambda state, s=shown: self._health(s, state))  # type: ignore[misc]
+                watching = health.watch(container, check, partial(self._health, shown))
                 self.checks.append(asyncio.ensure_future(watching))
         task["_container_ip"] = address
         task["_ports"] = {str(k): v for k, v in mapped.items()}
@@ -207,7 +208,7 @@ class Life:
                 if told in done:
                     return
                 for ended in done:
-                    definition, shown, container = self.containers[self.waits[ended]]  # type: ignore[index]
+                    definition, shown, container = self.containers[self.waits[ended]]  # type: ignore[index]  # `told` has led out above
                     # No code, no knowledge: as after SIGKILL.
                     shown.update(lastStatus="STOPPED", exitCode=137 if ended.exception() else ended.result())
                     if container.reason:

@@ -57,7 +57,7 @@ def main(record: str, directory: str, home: str, command: list[str]) -> int:
             os.chdir(directory)
             nothing = os.open(os.devnull, os.O_RDONLY)
             os.dup2(nothing, 0)
-            os.execvpe(command[0], command, os.environ)  # noqa: S606
+            os.execvpe(command[0], command, os.environ)  # noqa: S606 - no shell is wanted
         except OSError as exc:
             os.write(2, f"exec {command[0]}: {exc}\n".encode())
             os._exit(127)

@@ -136,4 +136,5 @@ def _query(query: Record) -> Record:
         dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions") or []}
         named = {"namespace": metric["Namespace"], "name": metric["MetricName"], "dimensions": dimensions}
         found["metricStat"] = {"metric": named, "period": stat["Period"], "stat": stat["Stat"]}
-    return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
+    plain: Record = json.loads(json.dumps(found, default=str))
+    return plain

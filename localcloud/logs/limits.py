@@ -24,7 +24,7 @@ def install() -> None:
     base = emulator.module("core.responses").AccountRegionScopedDict
     put = logs._put_log_events
 
-    class Pointers(base):  # type: ignore[misc, valid-type]
+    class Pointers(base):  # type: ignore[misc, valid-type]  # found at run time
         __slots__ = ()
 
         def __setitem__(self, key: str, value: dict[str, Any]) -> None:

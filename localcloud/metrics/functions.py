@@ -66,7 +66,7 @@ def _common(series: Iterable[Series]) -> list[int]:
 
 
 def _at(value: Value, period: int) -> float:
-    return value[period] if isinstance(value, dict) else float(value)  # type: ignore[arg-type]
+    return value[period] if isinstance(value, dict) else float(value)  # type: ignore[arg-type]  # a number, where it is no series
 
 
 def _series(value: Value) -> Series:

@@ -83,7 +83,7 @@ class _Terms:
         found = _TOKEN.match(self._text, self._at)
         if found:
             self._at = found.end()
-            self._kind = found.lastgroup  # type: ignore[assignment]
+            self._kind = found.lastgroup  # type: ignore[assignment]  # each alternative has a name
             self._value = found[self._kind]
         elif self._text[self._at :].strip():
             raise ExpressionError(

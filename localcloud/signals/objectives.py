@@ -128,7 +128,7 @@ def _described(request: Mapping[str, Any]) -> Objective:
         least = period_of(members) / 60
     else:
         members["RequestBasedSli"] = {
-            "RequestBasedSliMetric": _request_based(requests["RequestBasedSliMetricConfig"])  # type: ignore[index]
+            "RequestBasedSliMetric": _request_based(requests["RequestBasedSliMetricConfig"])  # type: ignore[index]  # one of the two is given
         }
         least = 1
     members["BurnRateConfigurations"] = _burn_rates(request, goal, least)

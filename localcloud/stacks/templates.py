@@ -7,7 +7,17 @@ from typing import Any
 from localcloud import emulator, schemas
 
 #: MiniStack knows these by their long names only.
-_SHORT_FORMS = ("Contains", "EachMemberEquals", "EachMemberIn", "RefAll", "ValueOf", "ValueOfAll", "ToJsonString", "Length", "Transform")  # fmt: skip  # noqa: E501
+_SHORT_FORMS = (
+    "Contains",
+    "EachMemberEquals",
+    "EachMemberIn",
+    "RefAll",
+    "ValueOf",
+    "ValueOfAll",
+    "ToJsonString",
+    "Length",
+    "Transform",
+)
 
 
 def install() -> None:

@@ -111,37 +111,37 @@ class Cloud:
     @property
     def cloudformation(self) -> CloudFormationClient:
         """CloudFormation."""
-        return self.cached("cloudformation")  # type: ignore[no-any-return]
+        return self.cached("cloudformation")
 
     @property
     def cloudwatch(self) -> CloudWatchClient:
         """CloudWatch."""
-        return self.cached("cloudwatch")  # type: ignore[no-any-return]
+        return self.cached("cloudwatch")
 
     @property
     def ecr(self) -> ECRClient:
         """Elastic Container Registry."""
-        return self.cached("ecr")  # type: ignore[no-any-return]
+        return self.cached("ecr")
 
     @property
     def ecs(self) -> ECSClient:
         """Elastic Container Service."""
-        return self.cached("ecs")  # type: ignore[no-any-return]
+        return self.cached("ecs")
 
     @property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """Elastic Load Balancing."""
-        return self.cached("elbv2")  # type: ignore[no-any-return]
+        return self.cached("elbv2")
 
     @property
     def logs(self) -> CloudWatchLogsClient:
         """CloudWatch Logs."""
-        return self.cached("logs")  # type: ignore[no-any-return]
+        return self.cached("logs")
 
     @property
     def sts(self) -> STSClient:
         """Security Token Service."""
-        return self.cached("sts")  # type: ignore[no-any-return]
+        return self.cached("sts")
 
     def process_environment(self) -> dict[str, str]:
         """The environment of a command that has to reach the same API (the token command)."""

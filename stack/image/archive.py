@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import posixpath
@@ -47,7 +48,7 @@ class Archive:
                         number,
                         posixpath.normpath(f"/{member.name}"),
                         member.isreg() or member.islnk(),
-                        lambda layer=layer, member=member: _content(layer, member),  # type: ignore[misc]
+                        functools.partial(_content, layer, member),
                     )
 
     def files(self, wanted: Callable[[str], object]) -> dict[str, bytes]:

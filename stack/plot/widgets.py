@@ -79,7 +79,7 @@ def _series(
     # A search has a result for each metric it finds, and two of them may have one label.
     found: dict[tuple[str, str, int], list[tuple[float, float]]] = {}
     pages = cloud.cloudwatch.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=queries,  # type: ignore[arg-type]
+        MetricDataQueries=queries,  # type: ignore[arg-type]  # dicts, as the API's own documents are
         StartTime=begin,
         EndTime=end,
         ScanBy="TimestampAscending",

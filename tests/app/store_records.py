@@ -19,12 +19,12 @@ def account(account_id: str = "a1", **changes: object) -> Account:
         "password_hash": "$argon2id$...",
         "created_at": NOW,
     }
-    return Account(**(values | changes))  # type: ignore[arg-type]
+    return Account(**(values | changes))
 
 
 def token(number: int, owner: str = "a1", now: int = NOW, **changes: object) -> TokenRecord:
     record = new_record(tokens.digest(f"{owner} {number}"), f"token {number}", None, owner, now)
-    return replace(record, id=f"t{number}", **changes)  # type: ignore[arg-type]
+    return replace(record, id=f"t{number}", **changes)
 
 
 def session(number: int, owner: str = "a1", created_at: int = NOW) -> Session:

@@ -253,6 +253,6 @@ def test_without_a_store_nothing_is_decided(start_server: StartServer) -> None:
         ("POST", "/accounts", {"json": body}), ("POST", "/sessions", {"json": body}),
         ("GET", "/tokens", {"token": session}), ("DELETE", "/sessions/current", {"token": session}),
     ):  # fmt: skip
-        answer = answer_of(call(server, method, path, **options))  # type: ignore[arg-type]
+        answer = answer_of(call(server, method, path, **options))
         assert_problem(answer, "store-unavailable")
         assert int(answer.headers["retry-after"]) > 0

@@ -99,8 +99,8 @@ def test_a_missing_region_is_one_line(command: list[str]) -> None:
 
 
 def test_healthcheck(start_server: StartServer) -> None:
-    server = start_server(ECHO_HOST="0.0.0.0")  # noqa: S104
-    assert run_app("healthcheck", ECHO_HOST="0.0.0.0", ECHO_PORT=str(server.port)).returncode == 0  # noqa: S104
+    server = start_server(ECHO_HOST="0.0.0.0")
+    assert run_app("healthcheck", ECHO_HOST="0.0.0.0", ECHO_PORT=str(server.port)).returncode == 0
     gone = run_app("healthcheck", ECHO_PORT=str(free_port()))
     assert gone.returncode == 1
     assert "refused" in gone.stderr

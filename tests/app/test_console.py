@@ -43,8 +43,8 @@ def on_console(
     server: Server, method: str, path: str, cookie: str = "", **options: object
 ) -> requests.Response:
     """A request as the page makes it, with the session that `cookie` (its name and value) says."""
-    headers = {**CONSOLE, **({"Cookie": cookie} if cookie else {}), **options.pop("headers", {})}  # type: ignore[dict-item]
-    return requests.request(method, server.url + path, headers=headers, timeout=20, **options)  # type: ignore[arg-type]
+    headers = {**CONSOLE, **({"Cookie": cookie} if cookie else {}), **options.pop("headers", {})}
+    return requests.request(method, server.url + path, headers=headers, timeout=20, **options)
 
 
 def console_log_in(server: Server, **headers: str) -> tuple[str, requests.Response]:

@@ -31,9 +31,7 @@ def test_a_look_up_is_one_read_of_one_item(dynamodb: Store) -> None:
     dynamodb.add(token(1))
     dynamodb.add_session(session(1))
     calls: list[str] = []
-    dynamodb._client.meta.events.register(  # type: ignore[attr-defined]
-        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
-    )
+    dynamodb._client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
     assert dynamodb.find(token(1).digest) == token(1)
     assert dynamodb.find(tokens.digest("unknown")) is None
     assert dynamodb.find_session(session(1).digest) == session(1)
@@ -52,13 +50,13 @@ def test_a_transaction_that_fails_half_way_ends_everything_or_nothing(
     dynamodb.add_account(account())
     for number in range(3):
         dynamodb.add(token(number))
-    real, calls = dynamodb._transact, []  # type: ignore[attr-defined]
+    real, calls = dynamodb._transact, []
 
     def failing(writes: list[object]) -> set[int]:
         calls.append(len(writes))
         if len(calls) == 3:
             raise StoreUnavailable("cut short")
-        return real(writes)  # type: ignore[no-any-return]
+        return real(writes)
 
     monkeypatch.setattr(dynamodb, "_transact", failing)
     with pytest.raises(StoreUnavailable):

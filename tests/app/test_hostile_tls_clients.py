@@ -98,7 +98,7 @@ def gone(connection: socket.socket) -> bool:
 
 
 def read(client: HandMade) -> Answer:
-    return read_answer(client)  # type: ignore[arg-type]  # all it needs is recv
+    return read_answer(client)  # all it needs is recv
 
 
 def test_silence_and_half_a_handshake_are_cut_off(server: Server) -> None:

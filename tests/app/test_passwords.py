@@ -100,12 +100,12 @@ def test_hashes_at_once_are_bounded_and_the_rest_is_refused() -> None:
                 running -= 1
             return real.hash(password)
 
-    passwords._hasher = Slow()  # type: ignore[assignment]
+    passwords._hasher = Slow()
     threads = [threading.Thread(target=passwords.hash, args=("x",)) for _ in range(4)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 60
-    while passwords._places._value or running < 2:  # type: ignore[attr-defined]
+    while passwords._places._value or running < 2:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     with pytest.raises(TooBusyError):

@@ -24,7 +24,7 @@ def record(number: int = 1, **changes: object) -> TokenRecord:
         "digest": tokens.digest(f"token {number}"),
         "created_at": 1_700_000_000 + number,
     }
-    return TokenRecord(**(values | changes))  # type: ignore[arg-type]
+    return TokenRecord(**(values | changes))
 
 
 def account(account_id: str = "a1", **changes: object) -> Account:
@@ -34,7 +34,7 @@ def account(account_id: str = "a1", **changes: object) -> Account:
         "password_hash": "$argon2id$...",
         "created_at": 1_700_000_000,
     }
-    return Account(**(values | changes))  # type: ignore[arg-type]
+    return Account(**(values | changes))
 
 
 def test_answers_a_ping(store: Store) -> None:

@@ -112,7 +112,7 @@ def test_an_echo_that_is_not_right_is_500_and_counted(
     part: str, broken: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     application = Application(load({"ECHO_FAULTS": "off"}))
-    application._gate = None  # type: ignore[assignment] # neither tokens nor the store have a part in this
+    application._gate = None  # neither tokens nor the store have a part in this
     assert ask(application).status == 200
     numbers, metrics = application.metrics.numbers, application.metrics
     assert (numbers[metrics.compared], numbers[metrics.different]) == (1, 0)

@@ -176,7 +176,7 @@ def test_a_failed_look_up_is_counted_as_one() -> None:
             return "the store's own"
 
     metrics = Metrics(["/echo"])
-    store: Any = measured(Broken(), metrics)  # type: ignore[arg-type]
+    store: Any = measured(Broken(), metrics)
     assert store.other() == "the store's own"
     with pytest.raises(StoreUnavailable):
         store.find("x")

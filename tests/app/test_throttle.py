@@ -124,7 +124,7 @@ def test_waiting_is_told_without_the_store(store: Store) -> None:
         asked.append(key)
         return real(key, free, longest, now)
 
-    store.attempt = attempt  # type: ignore[method-assign]
+    store.attempt = attempt
     assert process.fails("bob", "s1") == 1
     assert asked == []
 

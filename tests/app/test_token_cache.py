@@ -60,7 +60,7 @@ class Rig:
         self.lifecycle.store_ready = True
         self.executor = ThreadPoolExecutor(4)
         self.verifier = Verifier(
-            self.store, self.executor, load(settings), self.lifecycle,  # type: ignore[arg-type]
+            self.store, self.executor, load(settings), self.lifecycle,
             clock=lambda: self.time, now=lambda: self.time,
         )  # fmt: skip
 

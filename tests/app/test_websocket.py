@@ -167,7 +167,7 @@ def test_a_browser_sends_its_token_as_a_subprotocol(server: Server, token: str) 
 def test_a_refused_handshake_is_a_problem(
     server: Server, token: str, changes: dict[str, str | None], problem: str, fields: dict[str, str]
 ) -> None:
-    answer = ask(server, **{"Authorization": f"Bearer {token}", **changes})  # type: ignore[arg-type]
+    answer = ask(server, **{"Authorization": f"Bearer {token}", **changes})
     assert_problem(answer, problem)
     assert fields.items() <= answer.headers.items()
 

@@ -51,7 +51,7 @@ def test_stand_ins_are_the_same_for_other_ids_and_times() -> None:
 
 
 def test_an_id_keeps_its_stand_in() -> None:
-    normalised = Standins({"/tmp/x/checkout": "/home/me/echo-room", "23456": "4566"})  # noqa: S108 - a text
+    normalised = Standins({"/tmp/x/checkout": "/home/me/echo-room", "23456": "4566"})
     digest = "sha256:" + "0f" * 32
     first = normalised(f"{digest} at /tmp/x/checkout:23456")
     again = normalised(f"also {digest}")

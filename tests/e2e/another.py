@@ -38,13 +38,13 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 COMMAND = ["python3", "other.py"]
-ENVIRONMENT = {"HOST": "0.0.0.0", "PORT": str(PORT)}  # noqa: S104 - inside of the container
+ENVIRONMENT = {"HOST": "0.0.0.0", "PORT": str(PORT)}
 _OCI = "application/vnd.oci.image"
 
 
 def client(checkout: Checkout, service: str) -> Any:
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,
         endpoint_url=f"http://127.0.0.1:{checkout.gateway_port}",
         region_name="us-east-1",
         aws_access_key_id="local",

@@ -75,7 +75,7 @@ class Cloud:
         return boto3.client(
             service, endpoint_url=self.url, region_name=region, aws_access_key_id="local",
             aws_secret_access_key="local", config=Config(retries={"total_max_attempts": 1}),
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # fmt: skip
 
     def change_set(self, stack: str, template: Any, kind: str = "CREATE", **options: Any) -> dict[str, Any]:
         """Make a change set and describe it with values; `parameters` is a plain mapping."""

@@ -154,7 +154,7 @@ def test_addresses_of_version_six(shared_cloud: Cloud) -> None:
     }  # fmt: skip
     found = outputs(shared_cloud.deploy("six", template))
     assert ip_network(found["Six"]).prefixlen == 56
-    assert ip_network(found["Subnet"]) == list(ip_network(found["Six"]).subnets(new_prefix=64))[1]  # type: ignore[comparison-overlap]
+    assert ip_network(found["Subnet"]) == list(ip_network(found["Six"]).subnets(new_prefix=64))[1]
     vpc = Vpc(shared_cloud, found["Vpc"])
     described = vpc.ec2.describe_vpcs(VpcIds=[vpc.id])["Vpcs"][0]
     (association,) = described["Ipv6CidrBlockAssociationSet"]

@@ -21,7 +21,7 @@ def test_traffic_alone_has_only_its_own_files_written(
     told: list[None] = []
 
     def state(name: str) -> Any:
-        return lambda: asked.append(name) or {"of": name, "time": len(asked)}  # type: ignore[func-returns-value]
+        return lambda: asked.append(name) or {"of": name, "time": len(asked)}
 
     modules = {
         "app": SimpleNamespace(
@@ -37,7 +37,7 @@ def test_traffic_alone_has_only_its_own_files_written(
         saving = asyncio.create_task(saver.run())
         saver.changed(slow=True)
         async with asyncio.timeout(30):
-            while not (tmp_path / "cloudwatch_logs.json").exists():  # noqa: ASYNC110
+            while not (tmp_path / "cloudwatch_logs.json").exists():
                 await asyncio.sleep(0.01)
             assert (asked, told) == (["cloudwatch_logs"], [])
             await saver.flush()

@@ -19,7 +19,7 @@ STACK = Stack("service", "service-id", "CREATE_COMPLETE", "", NOW, None, {}, {},
 
 def stubbed(cloud: Cloud, service: str) -> Stubber:
     """A client of the cloud that answers only what it is told to."""
-    client = boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+    client = boto3.client(service, region_name="us-east-1")
     cloud._clients[service] = client
     return Stubber(client)
 

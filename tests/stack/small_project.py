@@ -99,7 +99,7 @@ class Project:
 
     def client(self, service: str) -> Any:
         return boto3.client(
-            service,  # type: ignore[call-overload]
+            service,
             endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id="local",

@@ -116,7 +116,7 @@ class Table:
         put: Item = {"TableName": self._table, "Item": item, "ConditionExpression": condition}
         if values:
             put["ExpressionAttributeValues"] = {f":{k}": v for k, v in encode({**values}).items()}
-        return {"Put": put}  # type: ignore[typeddict-item]
+        return {"Put": put}  # type: ignore[typeddict-item]  # built up member by member
 
     def _update(
         self, at: Item, update: str, condition: str = "attribute_exists(pk)", **values: object
@@ -130,12 +130,12 @@ class Table:
         }
         if values:
             change["ExpressionAttributeValues"] = {
-                f":{k}": v if isinstance(v, dict) else encode({k: v})[k]  # type: ignore[dict-item]
+                f":{k}": v if isinstance(v, dict) else encode({k: v})[k]  # type: ignore[dict-item]  # what is a dict is ready
                 for k, v in values.items()
             }
         if "#until" in update:
             change["ExpressionAttributeNames"] = {"#until": "until"}
-        return {"Update": change}  # type: ignore[typeddict-item]
+        return {"Update": change}  # type: ignore[typeddict-item]  # built up member by member
 
     def _delete(self, at: Item, condition: str = "", **values: str | int) -> Write:
         """A write for `_transact`."""
@@ -144,7 +144,7 @@ class Table:
             delete["ConditionExpression"] = condition
         if values:
             delete["ExpressionAttributeValues"] = {f":{k}": v for k, v in encode({**values}).items()}
-        return {"Delete": delete}  # type: ignore[typeddict-item]
+        return {"Delete": delete}  # type: ignore[typeddict-item]  # built up member by member
 
     def _transact(self, writes: list[Write]) -> set[int]:
         """Do all `writes` and return nothing, or none and return the indices of failed conditions."""
@@ -153,7 +153,7 @@ class Table:
                 self._client.transact_write_items(TransactItems=writes)
                 return set()
             except ClientError as error:
-                reasons: list[Item] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+                reasons: list[Item] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # not in boto3's types
                 codes = [reason.get("Code") for reason in reasons]
                 failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
                 if failed:

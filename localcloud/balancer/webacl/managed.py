@@ -202,5 +202,5 @@ def unknown_rules(statement: dict[str, object]) -> list[str]:
     if not known(statement):
         return []
     _, rules = GROUPS[str(statement["Name"])]
-    named = [*(statement.get("RuleActionOverrides") or []), *(statement.get("ExcludedRules") or [])]  # type: ignore[misc]
+    named = [*(statement.get("RuleActionOverrides") or []), *(statement.get("ExcludedRules") or [])]  # type: ignore[misc]  # lists, or they would have been refused
     return [one["Name"] for one in named if one["Name"] not in rules]

@@ -78,7 +78,7 @@ def test_a_service_that_fails_is_given_up_soon() -> None:
 class Tasks(Client):
     """Tasks behind one address that answer in turn: `a`ccepted, `r`efused, `?` neither."""
 
-    def echo(self, text: str, *, escaped: bool) -> tuple[str | None, float]:  # noqa: ARG002
+    def echo(self, text: str, *, escaped: bool) -> tuple[str | None, float]:  # noqa: ARG002 - as a Client has it
         outcome, *rest = self.token
         object.__setattr__(self, "token", "".join(rest) or outcome)
         if outcome == "a":

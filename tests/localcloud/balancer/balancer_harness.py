@@ -38,7 +38,7 @@ async def balanced(
                 if b" /health " in line:
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 elif line:
-                    reader._buffer[:0] = line  # type: ignore[attr-defined]
+                    reader._buffer[:0] = line
                     await serve(reader, writer)
             finally:
                 writer.close()
@@ -57,7 +57,7 @@ async def balanced(
     front = await asyncio.start_server(listener.accept, sock=bind("127.0.0.1", 0), limit=65536)
     try:
         async with asyncio.timeout(10):
-            while any(t.state != "healthy" for t in group.targets.values()):  # noqa: ASYNC110
+            while any(t.state != "healthy" for t in group.targets.values()):
                 await asyncio.sleep(0.01)
         yield front.sockets[0].getsockname()[1], group
     finally:
@@ -86,4 +86,4 @@ async def echo_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 def run(case: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(case())  # type: ignore[arg-type]
+    asyncio.run(case())

@@ -52,7 +52,7 @@ def test_a_target_that_closes_idle_connections_loses_no_request(method: str) -> 
             # What the target has closed does not stay open on this side until somebody asks.
             (target,) = group.targets.values()
             async with asyncio.timeout(5):
-                while len(target.idle):  # noqa: ASYNC110
+                while len(target.idle):
                     await asyncio.sleep(0.05)
             connection[1].close()
 
@@ -176,9 +176,9 @@ def test_a_client_that_does_not_read_is_let_go() -> None:
                 silent.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 (target,) = group.targets.values()
                 async with asyncio.timeout(5):
-                    while not target.in_flight:  # noqa: ASYNC110
+                    while not target.in_flight:
                         await asyncio.sleep(0.01)
-                    while target.in_flight:  # noqa: ASYNC110
+                    while target.in_flight:
                         await asyncio.sleep(0.01)
 
     run(case)
@@ -221,7 +221,7 @@ def test_least_outstanding_requests_spares_the_busy_target() -> None:
                 talk(port, b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             )
             async with asyncio.timeout(5):
-                while not served:  # noqa: ASYNC110
+                while not served:
                     await asyncio.sleep(0.01)
             connection = await asyncio.open_connection("127.0.0.1", port)
             for _ in range(6):
@@ -237,7 +237,7 @@ def test_requests_are_spread_and_a_target_that_refuses_is_passed_over() -> None:
     async def case() -> None:
         async with balanced(echo_head, echo_head) as (port, group):
             gone, _ = group.targets.values()
-            gone.checking.cancel()  # type: ignore[union-attr]
+            gone.checking.cancel()
             with socket.socket() as unused:
                 unused.bind(("127.0.0.1", 0))
                 gone.port = unused.getsockname()[1]
@@ -306,10 +306,10 @@ def test_a_check_that_cannot_be_made_goes_on(caplog: pytest.LogCaptureFixture) -
         group = Group("arn/tg/1", lambda: settings, lambda: None)
         target = group.register("127.0.0.1", server.sockets[0].getsockname()[1])
         async with asyncio.timeout(10):
-            while target.reason != "Elb.InternalError":  # noqa: ASYNC110
+            while target.reason != "Elb.InternalError":
                 await asyncio.sleep(0.01)
             settings["Matcher"] = {"HttpCode": "200"}
-            while target.state != "healthy":  # noqa: ASYNC110
+            while target.state != "healthy":
                 await asyncio.sleep(0.01)
         group.close()
         server.close()

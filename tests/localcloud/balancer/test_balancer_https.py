@@ -74,7 +74,10 @@ def test_redirect_tls_targets_headers_and_rules(
     elb = shared_cloud.client("elbv2")
     target = {"Id": "127.0.0.1", "Port": secure_target}
     elb.register_targets(TargetGroupArn=made["Group"], Targets=[target])
-    health = lambda: elb.describe_target_health(TargetGroupArn=made["Group"])["TargetHealthDescriptions"]  # noqa: E731
+
+    def health() -> Any:
+        return elb.describe_target_health(TargetGroupArn=made["Group"])["TargetHealthDescriptions"]
+
     until(lambda: health()[0]["TargetHealth"]["State"] == "healthy")
 
     plain = http.client.HTTPConnection("127.0.0.1", ports[0])

@@ -31,7 +31,7 @@ def test_thresholds_decide_when_a_target_is_out_and_in_again() -> None:
         group = Group("arn/tg/1", lambda: settings, lambda: None)
         target = group.register("127.0.0.1", server.sockets[0].getsockname()[1])
         async with asyncio.timeout(30):
-            while len(seen) <= len(statuses):  # noqa: ASYNC110
+            while len(seen) <= len(statuses):
                 await asyncio.sleep(0.01)
         group.close()
         server.close()
@@ -56,7 +56,7 @@ def test_when_the_deregistration_delay_is_over_the_target_is_gone_whatever_it_st
             async with asyncio.timeout(10):
                 await asked.wait()
                 group.deregister(*next(iter(group.targets)))
-                while group.targets:  # noqa: ASYNC110
+                while group.targets:
                     await asyncio.sleep(0.01)
                 # New requests have nowhere to go; the one in flight is not cut off by the balancer.
                 assert (await talk(port, ASK)).startswith(b"HTTP/1.1 503 ")

@@ -70,7 +70,7 @@ class Account:
         return self._local
 
     def client(self, service: str) -> Any:
-        return self._local.client(service) if self._local else boto3.client(service)  # type: ignore[call-overload]
+        return self._local.client(service) if self._local else boto3.client(service)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         return until(condition, self.patience)

@@ -289,7 +289,7 @@ def test_a_scaled_service_gets_steady_again(account: Account, service: str) -> N
     for count in (2, 1):
         before = steady()
         ecs.update_service(cluster=service, service=service, desiredCount=count)
-        account.until(lambda before=before: steady() == before + 1)  # type: ignore[misc]
+        account.until(lambda before=before: steady() == before + 1)
         assert len(running(account, service)) == count
 
 

@@ -120,7 +120,7 @@ class LocalCloud:
         return boto3.client(
             service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="local",
             aws_secret_access_key="local", config=Config(retries={"max_attempts": 0}),
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # fmt: skip
 
     def get(self, path: str) -> tuple[int, bytes]:
         try:
@@ -238,7 +238,7 @@ class LocalCloud:
         task = ecs.run_task(cluster="c", taskDefinition=definition, networkConfiguration=NETWORK)["tasks"][0][
             "taskArn"
         ]
-        return lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # type: ignore[no-any-return]
+        return lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]
 
     def service(
         self,

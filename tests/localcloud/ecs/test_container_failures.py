@@ -48,7 +48,7 @@ def test_a_container_that_is_killed_or_hangs_is_replaced(
     container = {
         "entryPoint": ["python3", "-c"], "command": [SERVICE], "user": "10001:10001", "stopTimeout": 2
     }  # fmt: skip
-    environment = {"LISTEN": "0.0.0.0", "PORT": "8080", "VERSION": "one"}  # noqa: S104
+    environment = {"LISTEN": "0.0.0.0", "PORT": "8080", "VERSION": "one"}
     definition = cloud.task_definition(image, container=container, **environment)
     cloud.service(definition, cloud.balancer(), count=2, grace=0)
     cloud.stable(2, seconds=90)

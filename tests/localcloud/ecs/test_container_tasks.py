@@ -34,7 +34,7 @@ def _definition(cloud: LocalCloud, image: str, version: str) -> str:
                 "linuxParameters": {"initProcessEnabled": True}, "portMappings": [{"containerPort": 8080}],
                 "environment": [
                     {"name": "VERSION", "value": version},
-                    {"name": "LISTEN", "value": "0.0.0.0"},  # noqa: S104
+                    {"name": "LISTEN", "value": "0.0.0.0"},
                     {"name": "PORT", "value": "8080"},
                 ],
                 "healthCheck": {"command": ["CMD", "python3", "-c", "pass"], "interval": 5, "startPeriod": 5},
@@ -149,7 +149,7 @@ def test_a_volume_belongs_to_root_unless_the_image_declares_it(
     engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag)
     cloud.task_definition(image)
     limits = "import resource; assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 1024)"
-    point = {"mountPoints": [{"sourceVolume": "scratch", "containerPath": "/tmp"}]}  # noqa: S108
+    point = {"mountPoints": [{"sourceVolume": "scratch", "containerPath": "/tmp"}]}
     options = ["rw", "nosuid", "nodev", "noexec"]
     write = "open('/tmp/found', 'w').write('shared')"
     read = (
@@ -173,7 +173,7 @@ def test_a_volume_belongs_to_root_unless_the_image_declares_it(
         assert run(_sleeps("writes", image, write, **point)) == {"writes": 1}
         mode = "import os, sys; s = os.stat('/tmp'); sys.exit(s.st_uid == 0 and s.st_mode & 0o777 == 0o755)"
         assert run(_sleeps("looks", image, mode, **point)) == {"looks": 1}
-        place = {"containerPath": "/tmp", "size": 1, "mountOptions": options}  # noqa: S108
+        place = {"containerPath": "/tmp", "size": 1, "mountOptions": options}
         memory = {"linuxParameters": {"tmpfs": [place]}}
         full = (
             "file = open('/tmp/x', 'wb')\ntry:\n    file.write(bytes(2 << 20))\n"

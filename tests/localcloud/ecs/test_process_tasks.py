@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cloud_harness import NETWORK, LocalCloud, until
@@ -122,7 +123,7 @@ def test_stop_timeout_is_honoured(cloud: LocalCloud) -> None:
     ]
 
     def described() -> dict[str, object]:
-        return ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # type: ignore[no-any-return]
+        return ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]
 
     running = until(lambda: (t := described())["lastStatus"] == "RUNNING" and t)
     address = running["attachments"][0]["details"][-1]["value"]
@@ -193,7 +194,10 @@ def test_no_engine_stops_a_container_task_and_says_so(
     task = ecs.run_task(cluster="c", taskDefinition=definition, networkConfiguration=NETWORK)["tasks"][0][
         "taskArn"
     ]
-    described = lambda: ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]  # noqa: E731
+
+    def described() -> Any:
+        return ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0]
+
     until(lambda: described()["lastStatus"] == "STOPPED")
     assert described()["stopCode"] == "TaskFailedToStart"
     assert "CannotPullContainerError: no Docker engine answers" in described()["stoppedReason"]

@@ -24,7 +24,9 @@ def _group(name: str) -> dict[str, Any]:
 
 
 def _template(port: int, image: str) -> str:
-    ref = lambda name: {"Ref": name}  # noqa: E731
+    def ref(name: str) -> dict[str, str]:
+        return {"Ref": name}
+
     breaker = {"Enable": True, "Rollback": True, "ThresholdConfiguration": {"Type": "COUNT", "Value": 1}}
     properties = {
         "Cluster": ref("Cluster"), "TaskDefinition": ref("Task"), "LaunchType": "FARGATE", "DesiredCount": 1,

@@ -33,7 +33,7 @@ def test_a_volume_is_a_private_folder(cloud: LocalCloud) -> None:
             ],
             "linuxParameters": {
                 "capabilities": {"drop": ["ALL"]},
-                "tmpfs": [{"containerPath": "/tmp", "size": 64}],  # noqa: S108 - the container's
+                "tmpfs": [{"containerPath": "/tmp", "size": 64}],
             },
             "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 4096}],
         },

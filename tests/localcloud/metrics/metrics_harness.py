@@ -37,7 +37,7 @@ def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
     return {"Ref": value} if tag == "Ref" else {f"Fn::{tag}": value}
 
 
-_Loader.add_multi_constructor("!", _intrinsic)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _intrinsic)
 
 
 def alarms() -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Service:
             service, endpoint_url=f"http://127.0.0.1:{self.checkout.gateway_port}", region_name="us-east-1",
             aws_access_key_id="local", aws_secret_access_key="local",
             config=Config(retries={"max_attempts": 0}),
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # fmt: skip
 
     def traffic(self) -> Traffic:
         return Traffic(self.url, self.token)

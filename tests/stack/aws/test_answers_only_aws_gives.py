@@ -48,8 +48,8 @@ def test_errors_of_the_way_there_become_one_sentence():
 
 def test_a_throttled_call_is_tried_again_by_every_client(cloud):
     config = cloud.cloudformation.meta.config
-    assert config.retries["mode"] == "standard"  # type: ignore[attr-defined]
-    assert config.retries["total_max_attempts"] == 8  # type: ignore[attr-defined]
+    assert config.retries["mode"] == "standard"
+    assert config.retries["total_max_attempts"] == 8
 
 
 def _answer(**more: Any) -> dict[str, Any]:

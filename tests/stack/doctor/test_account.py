@@ -74,7 +74,7 @@ def test_a_clock_that_is_wrong_is_told_apart_from_credentials_that_are(real, mon
         for seconds in (0, 10, 3600, -3600):
             moment = NOW + timedelta(seconds=seconds)
 
-            class Clock(type(NOW)):  # type: ignore[misc]
+            class Clock(type(NOW)):
                 @classmethod
                 def now(cls, _: Any = None, moment: Any = moment) -> Any:
                     return moment

@@ -49,7 +49,7 @@ class Server:
                 if self.command != "HEAD":
                     self.wfile.write(content)
 
-            do_GET = do_HEAD = do_PUT = do_POST = handle_any  # noqa: N815 (the library's names)
+            do_GET = do_HEAD = do_PUT = do_POST = handle_any  # noqa: N815 - the library's names
 
             def log_message(self, *_: Any) -> None:
                 pass

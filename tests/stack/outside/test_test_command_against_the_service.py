@@ -111,7 +111,7 @@ class _Liar(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_GET = do_POST = do_DELETE = _say  # noqa: N815
+    do_GET = do_POST = do_DELETE = _say  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
         pass
