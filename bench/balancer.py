@@ -30,7 +30,7 @@ from bench.echo import Round, echo_request, load, print_table
 
 def client(endpoint: str, service: str) -> Any:
     """A client of the local cloud, which checks no credentials."""
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",

@@ -53,7 +53,7 @@ def create(place: Checkout, env: str = "local") -> None:
 def api(place: Checkout, service: str, region: str = "us-east-1") -> Any:
     """A client of one of the local cloud's services."""
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,
         endpoint_url=f"http://127.0.0.1:{place.gateway_port}",
         region_name=region,
         aws_access_key_id="local",

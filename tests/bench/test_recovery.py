@@ -73,7 +73,7 @@ def test_lines_take_the_place_of_those_of_the_same_parameters(tmp_path: Path):
     file.write_text(
         '[parameters.data]\n# Why.\nExistingTable = "a"\nOther = 1\n\n[tags]\nExistingTable = 2\n'
     )
-    places.put(Place(), 'ExistingTable = "b"\nKey = "k"', "x")  # type: ignore[arg-type]
+    places.put(Place(), 'ExistingTable = "b"\nKey = "k"', "x")
     assert file.read_text() == (
         '[parameters.data]\nExistingTable = "b"\nKey = "k"\n# Why.\nOther = 1\n\n[tags]\nExistingTable = 2\n'
     )

@@ -14,7 +14,7 @@ from localcloud.rounds import Rounds
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -43,7 +43,7 @@ def test_turns_come_when_it_is_time_and_when_another_thread_says_so() -> None:
     waits = iter([0.0, None, None])
 
     async def main() -> None:
-        rounds = Rounds("looking", lambda: woken.append(rounds.woken) or next(waits))  # type: ignore[func-returns-value]
+        rounds = Rounds("looking", lambda: woken.append(rounds.woken) or next(waits))
         rounds.start()
         # Time alone brings the second, nothing but a call the third.
         await until(lambda: len(woken) == 2)

@@ -108,6 +108,6 @@ def test_a_set_in_another_order_is_no_difference(tables):
         (tables.target, ["y", "x"], ["2", "1"]),
     ):
         item = {**key, "set": {"SS": names}, "list": {"L": [{"NS": numbers}]}}
-        client.put_item(TableName=table, Item=item)  # type: ignore[arg-type]
+        client.put_item(TableName=table, Item=item)
     assert differences(tables).kinds == {"items": Kind(restored=1, live=1)}
     assert compare._digest(here) != compare._digest({**here, "L": [{"NS": ["1", "3"]}]})

@@ -22,7 +22,7 @@ def test_a_restored_table_gets_the_settings_of_the_other_once(tables: Tables, cl
         TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
     tags = [{"Key": "project", "Value": "echo-room"}, {"Key": "aws:cloudformation:x", "Value": "y"}]
-    client.tag_resource(ResourceArn=tables.live.arn, Tags=tags)  # type: ignore[arg-type]
+    client.tag_resource(ResourceArn=tables.live.arn, Tags=tags)
     live = replace(tables.live, described=describe(client, name) or {})
 
     assert settings.carry_over(cloud, live, target) == [
