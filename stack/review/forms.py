@@ -34,7 +34,7 @@ def show(terminal: Terminal, found: Sequence[Row], full: bool = False) -> None:
     for row in found:
         first = (row.stack, row.logical_id) != previous
         previous = (row.stack, row.logical_id)
-        style = "red" if row.action == "Remove" or row.replacement != "no" else ""
+        style = "red" if row.action == "Remove" or row.replacement != "no" or row.loses else ""
         table.add_row(
             row.stack if first else "",
             row.action if first else "",

@@ -15,10 +15,10 @@ from stack.review.rows import Row
 
 
 def dangers(found: Iterable[Row]) -> list[Row]:
-    """Rows, one per resource, that remove, replace or may replace something guarded."""
+    """Rows, one per resource, that remove, replace or may replace something guarded, or a replica of it."""
     chosen: dict[tuple[str, str], Row] = {}
     for row in found:
-        lost = row.action in ("Remove", "Dynamic") or row.replacement in ("yes", "may")
+        lost = row.action in ("Remove", "Dynamic") or row.replacement in ("yes", "may") or row.loses
         if row.type in GUARDED and lost:
             chosen.setdefault((row.stack, row.logical_id), row)
     return list(chosen.values())
@@ -54,6 +54,8 @@ def check(found: Sequence[Row], named: Sequence[str], approve: str) -> None:
 def _would(row: Row) -> str:
     if row.action == "Remove":
         return "removes"
+    if row.loses and row.replacement == "no":
+        return f"deletes {row.loses}"
     return "replaces" if row.replacement == "yes" else "may replace"
 
 

@@ -11,6 +11,7 @@ from stack.aws.changesets import ChangeSet
 from stack.files.environment import Environment
 from stack.files.parameters import HIDDEN
 from stack.files.values import Side
+from stack.review import replicas
 from stack.scan.resolve import references
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Row:
     """One property of one resource, or a resource that comes or goes as a whole.
 
     `replacement` is yes, no or may; it and `policy_action` (Delete, Retain, Snapshot, ReplaceAndDelete,
-    ReplaceAndRetain, ReplaceAndSnapshot or "") belong to the resource.
+    ReplaceAndRetain, ReplaceAndSnapshot or "") belong to the resource, as does `loses`: what of it an update
+    deletes without replacing it.
     """
 
     stack: str
@@ -40,6 +42,7 @@ class Row:
     replacement: str
     cause: str
     policy_action: str
+    loses: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def _resource_rows(stack: str, resource: ResourceChangeTypeDef, before: Side, af
         "type": resource.get("ResourceType", ""),
         "replacement": _REPLACEMENT.get(resource.get("Replacement", ""), "no"),
         "policy_action": resource.get("PolicyAction", ""),
+        "loses": replicas.lost(resource),
     }
     merged: dict[str, Row] = {}
     for detail in resource.get("Details", []):

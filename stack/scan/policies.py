@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stack.files import environment
-from stack.scan import checkov, guard, iam, lint, policy, scores, templates
+from stack.scan import checkov, guard, iam, lint, policy, scores, tables, templates
 from stack.scan.policy import Suppression, Violation
 from stack.scan.result import TOOLS, Check, Finding, Target, tool
 from stack.scan.templates import Resolved
@@ -76,6 +76,13 @@ def permitted(root: Path) -> tuple[Violation, ...]:
     return tuple(policy.explained(found, suppressions(root)))
 
 
+@functools.cache
+def kept(root: Path) -> tuple[Violation, ...]:
+    """What our own rules say of tables."""
+    found = [one for template in resolved(root).values() for one in tables.violations(template)]
+    return tuple(policy.explained(found, suppressions(root)))
+
+
 def _lint(target: Target) -> list[Finding]:
     return findings(linted(target.root))
 
@@ -107,10 +114,15 @@ def _iam(target: Target) -> list[Finding]:
     return [*findings(found), *_mistakes(target, found, "iam")]
 
 
+def _tables(target: Target) -> list[Finding]:
+    found = kept(target.root)
+    return [*findings(found), *_mistakes(target, found, "tables")]
+
+
 def page(root: Path) -> str:
     """Return docs/security.md as it has to be: its text, with the scores of a fresh run."""
     found, passed = checked(root)
-    return scores.page(root, [*linted(root), *found, *guarded(root), *permitted(root)], passed)
+    return scores.page(root, [*linted(root), *found, *guarded(root), *permitted(root), *kept(root)], passed)
 
 
 def _scores(target: Target) -> list[Finding]:
@@ -169,5 +181,6 @@ CHECKS = (
     Check("checkov", "the templates of every environment with checkov", False, _checkov),
     Check("guard", "the templates of every environment with AWS's Guard rules", False, _guard),
     Check("iam", "the IAM policies of every environment", False, _iam),
+    Check("tables", "the tables of every environment, with all their replicas", False, _tables),
     Check("scores", "what docs/security.md says of the above", False, _scores),
 )

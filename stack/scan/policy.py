@@ -7,6 +7,7 @@ Metadata, in one form for all tools:
       checkov: { skip: [ { id: CKV_AWS_18, comment: "why" } ] }
       guard: { SuppressedRules: [CT.S3.PR.9], Reasons: { CT.S3.PR.9: "why" } }
       iam: { AnyResource: "why" }
+      tables: { DeletionProtection: "why" }
 
 So a suppression counts only where there is something to suppress, and one that suppresses nothing anywhere
 is a mistake like one without a reason.
@@ -21,7 +22,7 @@ from typing import Any
 from stack.scan.templates import Resolved
 
 # What tool reads which key of Metadata.
-TOOLS = ("checkov", "guard", "iam")
+TOOLS = ("checkov", "guard", "iam", "tables")
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,6 @@ def _declared(metadata: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     guard = metadata.get("guard", {})
     for rule in guard.get("SuppressedRules", ()):
         yield "guard", str(rule), str(guard.get("Reasons", {}).get(rule, "")).strip()
-    for rule, reason in metadata.get("iam", {}).items():
-        yield "iam", str(rule), str(reason).strip()
+    for tool in ("iam", "tables"):
+        for rule, reason in metadata.get(tool, {}).items():
+            yield tool, str(rule), str(reason).strip()

@@ -13,6 +13,8 @@ from stack.scan.policy import Violation
 FILE = Path("docs") / "security.md"
 BEGIN = "<!-- scores: written by `make scan` -->"
 END = "<!-- end of scores -->"
+# Rules of our own have words for names, which say less without what they are about.
+_OWN = {"iam": "IAM", "tables": "Tables"}
 
 
 def page(root: Path, found: Sequence[Violation], passed: Counter[str]) -> str:
@@ -35,8 +37,9 @@ def write(root: Path, text: str) -> None:
 
 def _scores(found: Sequence[Violation], passed: Counter[str]) -> str:
     rows = [
-        "| Environment | cfn-lint | checkov | Well-Architected security | Control Tower | IAM policies |",
-        "|---|---|---|---|---|---|",
+        "| Environment | cfn-lint | checkov | Well-Architected security | Control Tower "
+        "| IAM policies | Tables |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name in sorted(passed):
         mine = [one for one in found if one.environment in (name, "")]
@@ -46,6 +49,7 @@ def _scores(found: Sequence[Violation], passed: Counter[str]) -> str:
             _verdict(mine, lambda one: one.tool == "guard" and guard.is_well_architected(one.rule)),
             _verdict(mine, lambda one: one.tool == "guard" and guard.is_control_tower(one.rule)),
             _verdict(mine, lambda one: one.tool == "iam"),
+            _verdict(mine, lambda one: one.tool == "tables"),
         ]
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -60,7 +64,7 @@ def _reasons(found: Sequence[Violation]) -> str:
             key = (one.stack, one.resource, one.tool, one.rule, one.reason)
             environments.setdefault(key, []).append(one.environment)
     for (stack, resource, tool, rule, reason), names in sorted(environments.items()):
-        label = rule if tool != "iam" else f"IAM: {rule}"
+        label = f"{_OWN[tool]}: {rule}" if tool in _OWN else rule
         rows.append(f"| {label} | `{stack}`: `{resource}` | {', '.join(sorted(names))} | {reason} |")
     return "\n".join(rows)
 

@@ -26,7 +26,17 @@ DIMENSIONS = {
     "TopicName": ("AWS::SNS::Topic", "TopicName"),
 }
 # Their values are words of AWS's, not names of resources.
-WORDS = {"AvailabilityZone", "Operation", "Region", "Rule", "Service", "Resource", "Type", "Class"}
+WORDS = {
+    "AvailabilityZone",
+    "Operation",
+    "ReceivingRegion",
+    "Region",
+    "Rule",
+    "Service",
+    "Resource",
+    "Type",
+    "Class",
+}
 
 
 # For people and their own commands, not for a stack, the tool or a page.
