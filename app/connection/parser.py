@@ -29,6 +29,7 @@ _FIELDS = re.compile(rb"(?:%b++:%b*+\r\n)*+" % (_TOKEN, _TEXT))
 _HOST = re.compile(rb"[!$&'()*+,.:;=%\[\]_~0-9A-Za-z-]*")
 _ABSOLUTE = re.compile(rb"https?://(%b+)((?:[/?].*)?)" % _HOST.pattern[:-1], re.IGNORECASE | re.DOTALL)
 _TRAILER_FIELDS = re.compile(_FIELDS.pattern + rb"\r\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;%b*)?\r\n" % _TEXT)
 # Twice in a message they are not two of something but a contradiction.
 _SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
@@ -120,6 +121,10 @@ class RequestParser:
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n", self._looked)
         if end < 0:
+            if _BARE_LF.search(
+                buffer, max(0, self._looked - 1)
+            ):  # or it would wait for an end that never comes
+                _wrong("a line's end")
             self._looked = max(0, len(buffer) - 3)
             if len(buffer) > HEADER_LIMIT or buffer.find(b"\r\n", 0, LINE_LIMIT + 2) < 0:
                 _check_sizes(bytes(buffer))

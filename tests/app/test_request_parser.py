@@ -128,6 +128,8 @@ def test_whether_the_connection_stays(fields: bytes, closes: bool) -> None:
         b"get / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.2\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: x\n\n",
+        GET + b"X-A: y\n",
         b"GET /\r\n\r\n",
         b"GET y HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
