@@ -189,7 +189,7 @@ class Application:
         self._verifier = Verifier(measured(store, self.metrics), executor, self.settings, self.lifecycle)
         self._gate = Gate(self._verifier, self._limits, self.metrics)
         self._websocket = WebSocketRoute(
-            self._gate, self.settings, self.lifecycle, self.telemetry.websocket_ended
+            self._gate, self._bodies, self.settings, self.lifecycle, self.telemetry.websocket_ended
         )
         await (
             self._verifier.probe()

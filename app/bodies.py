@@ -1,16 +1,24 @@
 """Reads request bodies: each is bounded, and so is what all of one worker's take together.
 
 A thousand connections may each have sent most of a body, without a token so far: what bounds one does not
-bound the memory that they take.
+bound the memory that they take. Unfinished WebSocket messages count, too.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from app.http import BODY_LIMIT, Receive, Request, connection_of
 from app.problems import Problem, retry_later
 
 # Smaller ones are never refused: as many as there can be are no burden.
 _SMALL = 16 * 1024
+
+
+class Holder(Protocol):
+    """Something that holds so many bytes."""
+
+    held: int
 
 
 class Bodies:
@@ -33,13 +41,17 @@ class Bodies:
         message = await receive()
         if message["type"] == "http.request" and not message["more_body"]:  # the usual case: one piece
             request.body = message["body"]
+            if len(request.body) > BODY_LIMIT:
+                raise _too_large()
             if len(request.body) > _SMALL:
-                self._hold(request, len(request.body))
+                self.hold(request, len(request.body))
             return
         pieces = []
         while message["type"] == "http.request":
             pieces.append(message["body"])
-            self._hold(request, len(message["body"]))
+            self.hold(request, len(message["body"]))
+            if request.held > BODY_LIMIT:
+                raise _too_large()
             if not message["more_body"]:
                 request.body = b"".join(pieces)
                 return
@@ -50,18 +62,17 @@ class Bodies:
             raise broken
         raise Problem("request-timeout", "The body did not arrive in time.")
 
-    def _hold(self, request: Request, size: int) -> None:
-        request.held += size
+    def hold(self, holder: Holder, size: int) -> None:
+        """Count `size` more bytes (or less). Raises Problem (503) if that is more than there may be."""
+        holder.held += size
         self._held += size
-        if request.held > BODY_LIMIT:
-            raise _too_large()
-        if self._held > self._most and request.held > _SMALL:
-            raise retry_later("overloaded", "Too many large bodies are being received.", 1)
+        if self._held > self._most and holder.held > _SMALL:
+            raise retry_later("overloaded", "Too much is being received at once.", 1)
 
-    def let_go(self, request: Request) -> None:
-        """The request is answered."""
-        self._held -= request.held
-        request.held = 0
+    def let_go(self, holder: Holder) -> None:
+        """It holds nothing any more."""
+        self._held -= holder.held
+        holder.held = 0
 
 
 def _too_large() -> Problem:

@@ -110,8 +110,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Requests per worker that are being answered at once (arrived whole, not answered yet). Further "
             "ones get a quick 503; `/healthz` and `/readyz` do not count."),
     Setting("ECHO_BODIES_MIB", "64", values.integer(1, 65536), "1 to 65536",
-            "MiB of request bodies that a worker holds at once, of all connections together. Further ones "
-            "over 16 KiB get a quick 503."),
+            "MiB of request bodies and unfinished WebSocket messages that a worker holds at once, of all "
+            "connections together. Further ones over 16 KiB get a quick 503, or are closed with 1013."),
     Setting("ECHO_ORIGINS", "same-origin", values.origins, "`same-origin` or origins, by comma",
             "Web pages that may open a WebSocket: those of origins like `https://a.example`; `same-origin`: "
             "those whose host and port are the request's own. Only browsers send an origin."),

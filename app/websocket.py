@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from app.bodies import Bodies
 from app.connection import frames
 from app.gate import Gate, bearer
 from app.http import BODY_LIMIT, CONNECTION, Request, Response, other_method
@@ -47,16 +48,19 @@ class Session:
         request: Request,
         token: str,
         gate: Gate,
+        bodies: Bodies,
         settings: Settings,
         on_end: Callable[[Session], None],
     ) -> None:
         self.request = request
+        self.held = 0  # bytes of an unfinished message that were counted
         self.code = frames.ABNORMAL
         self.messages = self.received = self.sent = 0
         self.ended = asyncio.Event()
         self.started = asyncio.get_running_loop().time()
         self._token = token
         self._gate = gate
+        self._bodies = bodies
         self._idle_seconds = settings.ws_idle_seconds
         self._ping_seconds = settings.ws_ping_seconds
         self._on_end = on_end
@@ -87,9 +91,15 @@ class Session:
                 self._handle(opcode, payload, now)
                 if self._deaf:
                     return
+            if self._parser.held != self.held:
+                self._bodies.hold(self, self._parser.held - self.held)
         except frames.FrameError as error:
             self._deaf = True
             self.close(error.code, error.reason)
+            self._end()
+        except Problem:
+            self._deaf = True
+            self.close(frames.TRY_AGAIN_LATER, "too much is being received")
             self._end()
 
     def _handle(self, opcode: int, payload: bytes, now: float) -> None:
@@ -170,6 +180,7 @@ class Session:
     def _end(self) -> None:
         if not self.ended.is_set():
             self.ended.set()
+            self._bodies.let_go(self)
             if self._check is not None:
                 self._check.cancel()
             self._on_end(self)
@@ -179,9 +190,15 @@ class WebSocketRoute:
     """The handshake of one worker's sockets."""
 
     def __init__(
-        self, gate: Gate, settings: Settings, lifecycle: Lifecycle, on_end: Callable[[Session], None]
+        self,
+        gate: Gate,
+        bodies: Bodies,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        on_end: Callable[[Session], None],
     ) -> None:
         self._gate = gate
+        self._bodies = bodies
         self._settings = settings
         self._lifecycle = lifecycle
         self._on_end = on_end
@@ -219,7 +236,7 @@ class WebSocketRoute:
         ]
         if SUBPROTOCOL in offered:
             headers.append((b"sec-websocket-protocol", SUBPROTOCOL.encode()))
-        session = Session(request, token, self._gate, self._settings, self._ended)
+        session = Session(request, token, self._gate, self._bodies, self._settings, self._ended)
         self.sessions.add(session)
         request.scope[CONNECTION].upgrade(session)
         return 101, headers, b""

@@ -35,6 +35,11 @@ class FrameParser:
         self._opcode = CONTINUATION  # of the message that is being put together; CONTINUATION: none
         self._message = bytearray()
 
+    @property
+    def held(self) -> int:
+        """Bytes of what is unfinished."""
+        return len(self._buffer) + len(self._message)
+
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The whole messages (TEXT, BINARY) and control frames that `data` completes: opcode and payload.
 

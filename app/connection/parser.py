@@ -121,9 +121,8 @@ class RequestParser:
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n", self._looked)
         if end < 0:
-            if _BARE_LF.search(
-                buffer, max(0, self._looked - 1)
-            ):  # or it would wait for an end that never comes
+            # Or it would be an end that never comes.
+            if _BARE_LF.search(buffer, max(0, self._looked - 1)):
                 _wrong("a line's end")
             self._looked = max(0, len(buffer) - 3)
             if len(buffer) > HEADER_LIMIT or buffer.find(b"\r\n", 0, LINE_LIMIT + 2) < 0:

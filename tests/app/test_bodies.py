@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from tests.app.answers import assert_problem, read_answer
 from tests.app.servers import Server, start, stop
@@ -41,9 +44,9 @@ def finish(connection: socket.socket, sent: int) -> bytes:
     return read_answer(connection).body
 
 
-def refuse(server: Server, token: str) -> None:
+def refuse(server: Server, token: str, sent: int = SIZE // 2) -> None:
     """Another large body has no room; that is said before its end, and the connection is closed."""
-    with begin(server, token, SIZE // 2) as connection:
+    with begin(server, token, sent) as connection:
         answer = read_answer(connection)
         assert_problem(answer, "overloaded")
         assert int(answer.headers["retry-after"]) > 0
@@ -62,6 +65,43 @@ def test_large_bodies_share_what_there_is(narrow: Server) -> None:
         assert chunked.json() == {"str": "small"}
         assert len(finish(first, SIZE * 9 // 10)) == SIZE
     with begin(narrow, token, SIZE * 9 // 10) as next_one:  # what the first one had is free again
+        assert len(finish(next_one, SIZE * 9 // 10)) == SIZE
+
+
+def exchange(client: ClientConnection, fragments: list[str]) -> str | bytes:
+    client.send(fragments)
+    return client.recv(60)
+
+
+def test_unfinished_messages_count_too(narrow: Server) -> None:
+    token, _ = narrow.new_token()
+    address, bearer = f"ws://127.0.0.1:{narrow.port}/ws", {"Authorization": f"Bearer {token}"}
+
+    def half_a_message() -> Iterator[str]:
+        yield "x" * (SIZE // 2)
+        asked.wait(60)
+        yield "y" * (SIZE // 4)
+
+    asked = threading.Event()
+    with (
+        connect(address, additional_headers=bearer, max_size=None) as first,
+        connect(address, additional_headers=bearer, max_size=None) as second,
+    ):
+        sender = threading.Thread(target=first.send, args=[half_a_message()])
+        sender.start()
+        for _ in range(10):
+            assert narrow.echo(token).status_code == 200
+        refuse(narrow, token, SIZE * 3 // 4)
+        second.send("small")
+        assert second.recv() == "small"
+        with pytest.raises(ConnectionClosed) as closed:
+            exchange(second, ["z" * (SIZE * 3 // 4), "z"])
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+        asked.set()
+        sender.join(60)
+        assert len(first.recv(60)) == SIZE // 2 + SIZE // 4
+    with begin(narrow, token, SIZE * 9 // 10) as next_one:  # all was given back
         assert len(finish(next_one, SIZE * 9 // 10)) == SIZE
 
 
