@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud import emulator
-from localcloud.balancer.routing import Settings
+from localcloud.balancer.routing import Settings, in_order
 
 #: Listener attributes that put a header into every answer.
 _ADDED_HEADERS = {
@@ -38,7 +38,7 @@ def listener_settings(arn: str) -> Settings | None:
     record = listener(arn)
     if record is None:
         return None
-    rules = [rule for rule in module._rules.all_values() if rule.get("ListenerArn") == arn]
+    rules = in_order(rule for rule in module._rules.all_values() if rule.get("ListenerArn") == arn)
     of_lb = attributes(module._lb_attrs, record["LoadBalancerArn"])
     own = attributes(module._listener_attrs, arn)
     protocol = record.get("Protocol", "HTTP")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
@@ -21,6 +22,7 @@ class Settings:
 
     port: int
     protocol: str
+    #: In the order in which they are tried.
     rules: list[dict[str, Any]]
     idle_seconds: float
     drop_invalid_headers: bool
@@ -36,15 +38,20 @@ class Settings:
     strictest: bool = False
 
 
-def rule_for(rules: list[Rule], head: Head, client: str) -> Rule:
-    """The first rule that matches a request from address `client`; the default rule does."""
-    request = _Request(head, client)
+def in_order(rules: Iterable[Rule]) -> list[Rule]:
+    """By priority, the default rule last."""
 
     def order(rule: Rule) -> tuple[bool, int]:
         last = rule.get("Priority") == "default"
         return last, 0 if last else int(rule["Priority"])
 
-    for rule in sorted(rules, key=order):
+    return sorted(rules, key=order)
+
+
+def rule_for(rules: list[Rule], head: Head, client: str) -> Rule:
+    """The first of the rules, which are in their order, that matches a request from address `client`."""
+    request = _Request(head, client)
+    for rule in rules:
         if rule.get("IsDefault") or all(request.meets(c) for c in rule.get("Conditions", [])):
             return rule
     return {}
