@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 HEAD_LIMIT = 64 * 1024
 #: The same for the request line, and for one field.
 LINE_LIMIT = 16 * 1024
+#: Digits of a body's length: what is longer is no number of bytes.
+_MOST_DIGITS = 18
 #: How much of a body is held in memory at once.
 PIECE = 64 * 1024
 
@@ -97,7 +99,8 @@ class Head:
             return None
         if len(lengths) > 1:
             raise BadMessageError("there are several values of Content-Length", "MultipleContentLength")
-        if not (text := lengths.pop()).isdigit():
+        text = lengths.pop()
+        if not text.isdigit() or len(text) > _MOST_DIGITS:
             raise BadMessageError("Content-Length is not a number", "BadContentLength")
         return int(text)
 

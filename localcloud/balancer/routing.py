@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from localcloud.balancer.http import Head
+from localcloud.balancer.http import BadMessageError, Head
 
 Rule = dict[str, Any]
 
@@ -49,7 +49,10 @@ def in_order(rules: Iterable[Rule]) -> list[Rule]:
 
 
 def rule_for(rules: list[Rule], head: Head, client: str) -> Rule:
-    """The first of the rules, which are in their order, that matches a request from address `client`."""
+    """The first of the rules, which are in their order, that matches a request from address `client`.
+
+    Raises BadMessageError for a target that is no URL.
+    """
     request = _Request(head, client)
     for rule in rules:
         if rule.get("IsDefault") or all(request.meets(c) for c in rule.get("Conditions", [])):
@@ -65,7 +68,10 @@ class _Request:
         self.head, self.client, self.method = head, client, method.decode("latin-1")
         text = target.decode("latin-1")
         if text.startswith("http"):
-            parts = urlsplit(text)
+            try:
+                parts = urlsplit(text)
+            except ValueError as exc:
+                raise BadMessageError("not a URL", "BadUri") from exc
             self.path, self._query = parts.path, parts.query
         else:
             self.path, _, self._query = text.partition("?")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localcloud.balancer.http import Head
-from localcloud.balancer.routing import redirect_location, rule_for
+from localcloud.balancer.routing import in_order, redirect_location, rule_for
 from localcloud.balancer.targets import matches
 from tests.localcloud.balancer.balancer_harness import balanced, echo_head, run, talk
 
@@ -40,6 +40,8 @@ def test_what_the_target_sees() -> None:
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"1" * 5000 + b"\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"nonsense\r\n\r\n",
     ],
 )
@@ -169,13 +171,16 @@ def test_a_header_condition_and_conditions_that_must_all_hold() -> None:
 
 
 def test_rules_redirects_and_matchers() -> None:
-    rules = [
+    rules = in_order([
         {"IsDefault": True, "Priority": "default", "Actions": [{"Type": "forward"}]},
+        {"Priority": "10", "Actions": [{"Type": "redirect"}], "Conditions": []},
         {
-            "Priority": "1", "Actions": [{"Type": "fixed-response"}],
+            "Priority": "9", "Actions": [{"Type": "fixed-response"}],
             "Conditions": [{"Field": "path-pattern", "Values": ["/api/*"]}],
         },
-    ]  # fmt: skip
+    ])  # fmt: skip
+    assert [rule["Priority"] for rule in rules] == ["9", "10", "default"]
+    del rules[1]
     assert rule_for(rules, head("/api/x?y"), "127.0.0.1")["Actions"] == [{"Type": "fixed-response"}]
     assert rule_for(rules, head("/other"), "127.0.0.1")["Actions"] == [{"Type": "forward"}]
     config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
