@@ -18,6 +18,7 @@ from localcloud.alerts.envelope import Signer, alarm_of, headers, now
 from localcloud.alerts.journal import JOURNAL, AlarmChange, Delivery
 from localcloud.dns.names import NotLocalError
 from localcloud.metrics.store import STORE
+from localcloud.threads import in_thread
 
 log = logging.getLogger("localcloud.alerts")
 
@@ -169,7 +170,7 @@ class Alerts:
         head = headers(document, delivery.subscription, raw)
         while True:
             try:
-                await asyncio.to_thread(post.send, address, delivery.endpoint, head, body, self._authority)
+                await in_thread(lambda: post.send(address, delivery.endpoint, head, body, self._authority))
             except post.RefusedError as exc:
                 delivery.attempts += 1
                 if exc.final or delivery.attempts > len(waits):

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from localcloud.ecs.engine import Engine, EngineError, in_thread
+from localcloud.ecs.engine import Engine, EngineError
 from localcloud.ecs.records import Record
+from localcloud.threads import in_thread
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -63,7 +64,13 @@ class DockerContainer:
             container = await self._run(name, options)
         self._container = container
         self.runtime_id = str(container.id)
-        await self._engine.call(container.reload, "CannotStartContainerError")
+        try:
+            await self._engine.call(container.reload, "CannotStartContainerError")
+        except EngineError:
+            # Nobody else knows that it runs.
+            with suppress(EngineError):
+                await self._engine.call(lambda: container.remove(force=True, v=True), "remove")
+            raise
         networks = container.attrs["NetworkSettings"]["Networks"]
         loop = asyncio.get_running_loop()
 

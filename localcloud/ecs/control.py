@@ -27,6 +27,7 @@ from localcloud.ecs.records import Record, ecs, forget_stopped, now
 from localcloud.ecs.services import Scheduler
 from localcloud.ecs.tasks import Tasks
 from localcloud.rounds import Rounds
+from localcloud.threads import in_thread
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -116,7 +117,7 @@ async def start() -> None:
     if _current is None:
         raise RuntimeError("ecs.install comes first")
     state, cloud_id = _current.tasks.state, _current.tasks.cloud_id
-    await engine.in_thread(lambda: sweep(state, cloud_id))
+    await in_thread(lambda: sweep(state, cloud_id))
     balancer.current().observe(_current.kick)
     # An alarm ends a deployment even when it recovers soon.
     metrics.subscribe(_current.kick)

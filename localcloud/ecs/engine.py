@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from localcloud.ecs import platforms, relay
 from localcloud.ecs.images import Image
 from localcloud.ecs.relay import LABEL
+from localcloud.threads import in_thread
 
 log = logging.getLogger("localcloud.ecs")
 
@@ -124,32 +124,6 @@ class Engine:
                 await self.call(lambda: remove_all(client, self._id), "clean-up", 30)
             except EngineError as exc:
                 log.warning("containers may be left behind: %s", exc)
-
-
-async def in_thread(function: Callable[[], Any]) -> Any:
-    """Like asyncio.to_thread, on a daemon thread: a call that hangs must not hold up the process's end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def deliver(result: Any, problem: BaseException | None) -> None:
-        if not future.done():
-            if problem is None:
-                future.set_result(result)
-            else:
-                future.set_exception(problem)
-
-    def run() -> None:
-        result: Any = None
-        problem: BaseException | None = None
-        try:
-            result = function()
-        except Exception as exc:
-            problem = exc
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(deliver, result, problem)
-
-    threading.Thread(target=run, daemon=True, name="docker").start()
-    return await future
 
 
 def _pull(client: Any, name: str, architecture: str) -> str:

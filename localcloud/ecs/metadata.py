@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
@@ -15,6 +14,7 @@ from typing import Any
 from localcloud import emulator
 from localcloud.ecs.records import Record
 from localcloud.metrics import usage
+from localcloud.threads import in_thread
 
 _PATH = re.compile(r"/v4/([\w-]{8,})(/task|/taskWithTags|/stats|/task/stats)?/?\Z")
 _MEBIBYTE = 1024 * 1024
@@ -52,10 +52,11 @@ def install(records: Path, engine: Callable[[], Any]) -> None:
                 tags = {tag["key"]: tag["value"] for tag in container.task.get("tags") or []}
                 answer = {**_task(container), "TaskTags": tags}
             case "/stats":
-                stats = await asyncio.to_thread(_stats, [container], records, engine())
+                stats = await in_thread(lambda: _stats([container], records, engine()))
                 answer = next(iter(stats.values()), {})
             case "/task/stats":
-                answer = await asyncio.to_thread(_stats, _siblings(container), records, engine())
+                siblings = _siblings(container)
+                answer = await in_thread(lambda: _stats(siblings, records, engine()))
             case _:
                 answer = _shown(container)
         return json_response(answer)

@@ -12,6 +12,7 @@ from typing import Any
 from localcloud import emulator
 from localcloud.metrics import clock, usage
 from localcloud.metrics.store import STORE, Dimensions
+from localcloud.threads import in_thread
 
 log = logging.getLogger("localcloud.metrics")
 
@@ -76,9 +77,8 @@ class Services:
             c["runtimeId"]: task for task in tasks for c in task["containers"] if c.get("runtimeId")
         }
         try:
-            found = await asyncio.to_thread(
-                usage.of_containers, self._records, list(identities), self._engine()
-            )
+            engine = self._engine()
+            found = await in_thread(lambda: usage.of_containers(self._records, list(identities), engine))
         except Exception:
             log.exception("the usage of tasks could not be measured")
             return
@@ -96,8 +96,9 @@ class Services:
         self._before, self._percent = found, percent
 
     async def stop(self) -> None:
-        """Wait for a measurement under way."""
+        """Wait for no measurement under way: an engine may hang."""
         if self._measuring:
+            self._measuring.cancel()
             await asyncio.gather(self._measuring, return_exceptions=True)
 
 
