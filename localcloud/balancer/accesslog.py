@@ -80,6 +80,13 @@ class AccessLog:
 
 
 async def _deliver(arn: str, pending: _Pending) -> None:
+    try:
+        await _put(arn, pending)
+    except Exception:
+        log.exception("%d lines of access log are lost", len(pending.lines))
+
+
+async def _put(arn: str, pending: _Pending) -> None:
     now = datetime.now(UTC)
     content = "".join(pending.lines).encode()
     body = await asyncio.to_thread(gzip.compress, content, 1)

@@ -67,6 +67,7 @@ class Failures:
         wanted["updatedAt"] = now()
         self.pause(wanted, min(_BACKOFF * failures, BACKOFF_MOST))
         if failures % _IMPAIRED == 0:
+            event(service, "is unable to consistently start tasks successfully.")
             announce.action(service, "SERVICE_TASK_START_IMPAIRED")
         why = deployments.why(task)
         wanted["_reasons"] = [why, *wanted.get("_reasons", [])][:20]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -229,8 +228,11 @@ class Life:
         task["desiredStatus"] = "STOPPED"
         move(task, "DEACTIVATING")
         self.tasks.changed()
-        with suppress(RuntimeError):
+        try:
             await self._leave_balancer()
+        except Exception:
+            # Its containers end whatever the balancer says.
+            log.exception("task %s could not leave the load balancer", self.id)
         for check in self.checks:
             check.cancel()
         move(task, "STOPPING")

@@ -117,6 +117,9 @@ def test_deployments_and_services_tell_how_they_fare(quick_cloud: Cloud, queue: 
     kinds = {event["detail"]["eventName"]: event["detail"]["eventType"] for event in acted()}
     assert kinds["SERVICE_STEADY_STATE"] == "INFO"
     assert kinds["SERVICE_TASK_START_IMPAIRED"] == "WARN"
+    (service,) = ecs.client.describe_services(cluster="fares", services=["s"])["services"]
+    said = [event["message"] for event in service["events"]]
+    assert "(service s) is unable to consistently start tasks successfully." in said
     ecs.client.delete_service(cluster="fares", service="s", force=True)
 
 
