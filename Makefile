@@ -215,8 +215,10 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 check: export PYTHONDONTWRITEBYTECODE :=
 check: ## Everything that must hold: lint, types, templates, all tests
 	@$(MAKE) -j 4 $(APART) $(COLLECTED) lint
-	@$(VENV)/bin/pytest -n 8 --dist worksteal -m 'not serial' $(PYTEST)
-	@$(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST)
+	@said="$$(mktemp)"; trap 'rm -f "$$said"' EXIT; \
+	  $(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST) >"$$said" 2>&1 & environments=$$!; \
+	  $(VENV)/bin/pytest -n 6 --dist worksteal -m 'not serial' $(PYTEST); failed=$$?; \
+	  echo "Whole environments (they ran meanwhile):"; wait $$environments || failed=$$?; cat "$$said"; exit $$failed
 
 .PHONY: lint
 lint: $(DEV) ## Only the checks that take seconds
