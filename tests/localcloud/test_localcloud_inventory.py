@@ -16,7 +16,7 @@ def cloud(tmp_path: Path) -> Iterator[LocalCloud]:
     found = LocalCloud(tmp_path / "state")
     found.up()
     yield found
-    found.down()
+    found.end()
 
 
 def test_an_empty_cloud_has_nothing_to_list(cloud: LocalCloud) -> None:

@@ -139,7 +139,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     found = Account(cloud)
     yield found
     nothing_left(found)
-    cloud.down()
+    cloud.end()
 
 
 #: What all names of this run begin with: other runs, and other processes of this one, have their own.

@@ -21,7 +21,7 @@ def cloud(tmp_path: Path) -> Iterator["_harness.LocalCloud"]:
     found = _harness.LocalCloud(tmp_path / "state")
     found.up()
     yield found
-    found.down()
+    found.end()
     assert found.processes() == []
 
 

@@ -83,4 +83,4 @@ def quick_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     found = Cloud(tmp_path_factory.mktemp("quick") / "state", speed=120)
     found.run("up")
     yield found
-    found.run("down")
+    found.end()

@@ -16,5 +16,5 @@ def fast_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loca
     found = LocalCloud(tmp_path / "state")
     found.up()
     yield found
-    found.down()
+    found.end()
     assert found.processes() == []

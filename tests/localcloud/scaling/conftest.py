@@ -81,5 +81,5 @@ def scaled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scaled]:
     cloud = LocalCloud(tmp_path / "state")
     cloud.up()
     yield Scaled(cloud)
-    cloud.down()
+    cloud.end()
     assert cloud.processes() == []

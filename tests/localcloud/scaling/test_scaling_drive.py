@@ -63,7 +63,7 @@ def fast_cloud(tmp_path: Path) -> Iterator[Cloud]:
     found = Cloud(tmp_path / "state", speed=SPEED)
     found.run("up")
     yield found
-    found.run("down")
+    found.end()
 
 
 @pytest.mark.timeout(300)
