@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-import requests
 
 from app.settings import load
 from app.store import Store, open_store
-from tests.app.servers import AWS, Server, StartServer, clean_environment, free_port, start, stop
+from tests.app.servers import AWS, Server, StartServer, start, starting, stop
+from tests.ministack import ministack
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """A function that starts servers with the given settings; they end with the test."""
-    servers: list[Server] = []
-
-    def starter(wait_for: str = "/readyz", **environment: str) -> Server:
-        server = start(tmp_path / f"server{len(servers)}", wait_for=wait_for, **environment)
-        servers.append(server)
-        return server
-
-    yield starter
-    for server in servers:
-        stop(server)
+    with starting(lambda: tmp_path_factory.mktemp("server")) as starter:
+        yield starter
 
 
 @pytest.fixture(scope="module")
@@ -49,43 +38,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a DynamoDB API on loopback, for the tests of one pytest process."""
-    folder = tmp_path_factory.mktemp("ministack")
-    port = free_port()
-    variables = clean_environment(
-        BIND_HOST="127.0.0.1",
-        GATEWAY_PORT=str(port),
-        SERVICES="dynamodb",
-        IOT_MTLS_ENABLED="0",
-        SFTP_ENABLED="0",
-        PERSIST_STATE="0",
-        STATE_DIR=str(folder),
-        HOME=str(folder),
-        TMPDIR=str(folder),
-        **AWS,
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=variables, cwd=folder, stdout=log, stderr=log
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                requests.get(f"{url}/_ministack/health", timeout=30)
-                break
-            except requests.ConnectionError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"ministack did not start: {(folder / 'log').read_text()}") from None
-                time.sleep(0.1)
+    with ministack(tmp_path_factory.mktemp("ministack"), "dynamodb", **AWS) as url:
         yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

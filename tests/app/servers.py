@@ -9,7 +9,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +123,22 @@ def add_token(store: Store, expires_at: int | None = None) -> tuple[str, TokenRe
 
 
 StartServer = Callable[..., Server]
+
+
+@contextmanager
+def starting(folder: Callable[[], Path], **always: str) -> Iterator[StartServer]:
+    """A function that starts servers with these settings and its own, each in a folder of its own."""
+    servers: list[Server] = []
+
+    def starter(wait_for: str = "/readyz", **environment: str) -> Server:
+        servers.append(start(folder(), wait_for=wait_for, **{**always, **environment}))
+        return servers[-1]
+
+    try:
+        yield starter
+    finally:
+        for server in servers:
+            stop(server)
 
 
 def start(folder: Path, *, wait_for: str = "/readyz", **environment: str) -> Server:

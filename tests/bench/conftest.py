@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.servers import Server, StartServer, start, stop
+from tests.app.probe.services import service
+from tests.app.servers import StartServer, starting
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-load" / "bin" / "python"
@@ -30,17 +29,10 @@ def locust() -> Path:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """A function that starts servers with the given settings; they end with the test."""
-    servers: list[Server] = []
-
-    def starter(**environment: str) -> Server:
-        servers.append(start(tmp_path / f"server{len(servers)}", ECHO_DRAIN_SECONDS="1", **environment))
-        return servers[-1]
-
-    yield starter
-    for server in servers:
-        stop(server)
+    with starting(lambda: tmp_path_factory.mktemp("server"), ECHO_DRAIN_SECONDS="1") as starter:
+        yield starter
 
 
 Driver = subprocess.Popen[str]
@@ -81,24 +73,5 @@ def start_driver(locust: Path, tmp_path: Path) -> Iterator[StartDriver]:
 @pytest.fixture
 def wrong_echo() -> Iterator[str]:
     """The URL of a server that answers every POST with one string, and nothing else."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", "12")
-            self.end_headers()
-            self.wfile.write(b'{"str": "x"}')
-
-        def do_GET(self) -> None:
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with service(lambda _: (200, "application/json", b'{"str": "x"}')) as url:
+        yield url

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.app.accounts import sign_up
-from tests.app.servers import Server, StartServer, start, stop
+from tests.app.servers import Server, StartServer, start, starting, stop
 from tests.browser.visits import ARGUMENTS, Visit, chromium
 
 # Argon2 on a busy machine; nothing here waits for as long unless it fails.
@@ -46,15 +46,8 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """A function that starts servers with the given settings; they end with the test."""
-    servers: list[Server] = []
-
-    def starter(**environment: str) -> Server:
-        servers.append(start(tmp_path_factory.mktemp("browser"), ECHO_METRICS_SECONDS="0", **environment))
-        return servers[-1]
-
-    yield starter
-    for server in servers:
-        stop(server)
+    with starting(lambda: tmp_path_factory.mktemp("browser"), ECHO_METRICS_SECONDS="0") as starter:
+        yield starter
 
 
 @pytest.fixture

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import pytest
 from stack.aws.clients import Cloud
 from stack.files import environment
 from stack.image import engine
+from tests.ministack import ministack
 from tests.ports import free_port
 from tests.stack import small_project
 from tests.stack.relay import Relay
@@ -29,38 +26,9 @@ def unused_port() -> int:
 
 @pytest.fixture(scope="session")
 def endpoint_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    folder = tmp_path_factory.mktemp("ministack")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "BIND_HOST": "127.0.0.1",
-                "GATEWAY_PORT": str(port),
-                "IOT_MTLS_ENABLED": "0",
-                "SFTP_ENABLED": "0",
-                "STATE_DIR": str(folder / "state"),
-                "SERVICES": "cloudformation,ecr,dynamodb,sns,ssm,logs,sts,ecs,elbv2,iam,s3",
-            },
-        )
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
+    services = "cloudformation,ecr,dynamodb,sns,ssm,logs,sts,ecs,elbv2,iam,s3"
+    with ministack(tmp_path_factory.mktemp("ministack"), services) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
