@@ -1,4 +1,4 @@
-"""A cloud in which a minute passes at once, and endpoints to probe."""
+"""Endpoints to probe."""
 
 import http.server
 import socket
@@ -73,14 +73,3 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def quick_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A minute passes in half a second, and ten seconds in a tenth."""
-    from tests.localcloud.conftest import Cloud
-
-    found = Cloud(tmp_path_factory.mktemp("quick") / "state", speed=120)
-    found.run("up")
-    yield found
-    found.end()
