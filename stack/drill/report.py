@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from stack.drill.drill import Result
 from stack.errors import usage
 from stack.plot import drills, sheet
+
+_GUIDE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def write(wanted: Report, environment: str, results: list[Result]) -> list[Path]
     data = as_data(environment, results)
     files = [wanted.folder / f"drills.{kind}" for kind in ("json", "md", "png")]
     files[0].write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    files[1].write_text(drills.page(data, files[2].name), encoding="utf-8")
+    guide = os.path.relpath(_GUIDE, wanted.folder)
+    files[1].write_text(drills.page(data, str(wanted.folder), files[2].name, guide), encoding="utf-8")
     sheet.draw(drills.sheet(data), wanted.python, files[2])
     return files

@@ -35,14 +35,14 @@ def sheet(data: Mapping[str, Any]) -> Sheet:
     )
 
 
-def page(data: Mapping[str, Any], picture: str) -> str:
-    """The report in Markdown; `picture` is the PNG's path from it."""
+def page(data: Mapping[str, Any], folder: str, picture: str, guide: str) -> str:
+    """The report in Markdown, for a `folder`; `picture` and `guide`, the operations page, are paths there."""
     environment = data["environment"]
     lines = [
         "# Drills",
         "",
         f"What happened when things were broken on purpose, on `{environment}`, {data['at'][:10]}. Made by",
-        f"`make drill ENV={environment} REPORT=docs/drills`; [what each drill is](../operations.md#drills).",
+        f"`make drill ENV={environment} REPORT={folder}`; [what each drill is]({guide}#drills).",
         "",
         "| drill | result | seconds |",
         "|---|---|---|",

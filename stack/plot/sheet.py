@@ -104,4 +104,5 @@ def draw(sheet: Sheet, python: Path, file: Path) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{file} could not be drawn: {error}") from error
     if done.returncode != 0:
-        raise ToolError(f"{file} could not be drawn: {done.stderr.strip().splitlines()[-1:]}")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ToolError(f"{file} could not be drawn: {said[-1]}")

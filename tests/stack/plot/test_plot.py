@@ -123,11 +123,12 @@ def test_a_line_breaks_where_points_are_missing() -> None:
 
 
 def test_the_page_of_drills_says_what_happened() -> None:
-    page = drills.page(DRILLS, "drills.png")
+    page = drills.page(DRILLS, "docs/drills", "drills.png", "../operations.md")
     assert "| [`errors`](#errors) | FAIL | 61 |" in page
     assert "FAIL: no alarm" in page
     assert "| 1.2 s | something |" in page
-    assert "![" in page
+    assert "](drills.png)" in page
+    assert "make drill ENV=local REPORT=docs/drills`; [what each drill is](../operations.md#drills)" in page
     assert [panel.title for panel in drills.sheet(DRILLS).panels] == [
         "errors: requests", "errors: p99 in ms", "errors: tasks and alarms",
     ]  # fmt: skip
