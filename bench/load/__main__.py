@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,8 +22,9 @@ from stack.errors import FAILED, INTERRUPTED, OK, ToolError, explain, refused, u
 from stack.files import environment
 from stack.files.environment import Environment
 from stack.files.keys import MOST_LOAD
+from stack.interrupts import sigterm_is_ctrl_c
 from stack.outside import access
-from stack.outside import run as probe
+from stack.outside import run as outside
 from stack.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = Terminal()
     where = "AWS"
     try:
-        with _sigterm_is_ctrl_c():
+        with sigterm_is_ctrl_c():
             file = _environment(given)
             config = _config(given, file)
             cloud = Cloud(file)
@@ -156,15 +155,6 @@ def _report(given: argparse.Namespace, file: Environment) -> Path:
     return path
 
 
-@contextmanager
-def _sigterm_is_ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _drive(
     given: argparse.Namespace, cloud: Cloud, terminal: Terminal, config: dict[str, Any]
 ) -> dict[str, Any]:
@@ -173,7 +163,7 @@ def _drive(
         raise ToolError(
             f"There is no {given.locust}.", "Run it by make, which installs Locust: make load ENV="
         )
-    service, _ = probe.service_of(cloud, terminal)
+    service, _ = outside.service_of(cloud, terminal)
     ca = str(service.ca) if service.ca and service.is_https else None
     wanted = goals.of(cloud)
     config |= {"availability_percent": wanted.availability_percent, "slow_ms": wanted.latency_ms}

@@ -43,7 +43,10 @@ class _Tool(click.Group):
             terminal.say("Nothing was done.")
             ctx.exit(INTERRUPTED)
         except KeyboardInterrupt:
-            terminal.error("Interrupted.", "What CloudFormation was doing goes on; see it with: make status")
+            env = ctx.meta.get("env", "")
+            terminal.error(
+                "Interrupted.", f"What CloudFormation was doing goes on; see it with: make status ENV={env}"
+            )
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             ctx.exit(FAILED)
@@ -118,8 +121,8 @@ plot_python = click.option(
     "--plot-python",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="PYTHON",
-    default=Path(".venv-plot/bin/python"),
-    show_default=True,
+    default=Path(__file__).resolve().parents[2] / ".venv-plot" / "bin" / "python",
+    show_default=".venv-plot/bin/python of this checkout",
     help="A Python that has matplotlib; make brings one.",
 )
 runtime = click.option(

@@ -13,7 +13,7 @@ from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, name, runtime
 from stack.errors import usage
 from stack.image import pin
-from stack.outside import run as probe
+from stack.outside import run as outside
 from stack.review import approve, change
 from stack.terminal import Terminal
 
@@ -117,4 +117,4 @@ def _delete(cloud: Cloud, terminal: Terminal, yes: bool) -> int:
 @as_json
 def _test(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Test the deployed service from outside, with a token made for it and revoked at the end."""
-    return probe.run(cloud, terminal, as_json)
+    return outside.run(cloud, terminal, as_json)

@@ -8,6 +8,7 @@ import click
 
 from stack.aws.clients import Cloud
 from stack.commands.base import as_data, as_json, command, plot_python
+from stack.errors import usage
 from stack.now import dashboard, look, status
 from stack.terminal import Terminal
 
@@ -39,6 +40,10 @@ def _dashboard(
     cloud: Cloud, terminal: Terminal, png: Path | None, minutes: int | None, plot_python: Path
 ) -> int:
     """Show where the environment's dashboard is in the AWS console, or draw it from the same metrics."""
+    if minutes and not png:
+        raise usage(
+            "Minutes are for a picture; the console shows its own.", "Give a file, too: PNG= (or --png)."
+        )
     if png:
         return dashboard.draw(cloud, terminal, png, plot_python, minutes)
     return dashboard.run(cloud, terminal)

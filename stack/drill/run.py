@@ -9,14 +9,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from rich.table import Table
 
-from stack.aws import endpoint, stacks
 from stack.aws.clients import Cloud
 from stack.drill import catalog, report
 from stack.drill.drill import Drill, NotHereError, NotSeenError, Result
 from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import FAILED, OK, ToolError, explain, refused, usage
-from stack.outside import access, address
+from stack.interrupts import sigterm_is_ctrl_c
+from stack.outside import access
+from stack.outside import run as outside
 from stack.outside.address import Address
 from stack.terminal import Terminal
 
@@ -26,8 +27,8 @@ def run(
 ) -> int:
     """Do the drills of these names (all for none), print a table; 0 when none failed, else 1.
 
-    With a report `wanted`, everything seen and measured is written. Interrupted, the drill under way puts
-    right what it broke first.
+    With a report `wanted`, everything seen and measured is written. Interrupted (Ctrl-C, SIGTERM), the drill
+    under way puts right what it broke first.
     """
     drills = catalog.chosen(names)
     environment = cloud.environment
@@ -38,18 +39,12 @@ def run(
         )
     if environment.token is None:
         raise usage(f"{environment.file} has no [token] table; drills are for the echo service.")
-    endpoint.present(cloud, terminal)
-    service = address.find(cloud, stacks.describe_all(cloud))
-    if service is None:
-        raise refused(
-            f"{environment.name} has no service to drill: no complete stack has the output Url.",
-            f"Create it first: make create ENV={environment.name}",
-        )
+    service, _ = outside.service_of(cloud, terminal)
     if wanted:
         report.prepare(wanted)
     results: list[Result] = []
     try:
-        with access.own_token(cloud, terminal, "drill") as token:
+        with sigterm_is_ctrl_c(), access.own_token(cloud, terminal, "drill") as token:
             for number, drill in enumerate(drills, 1):
                 terminal.say(f"Drill {number} of {len(drills)}: {drill.name}")
                 results.append(_do(cloud, terminal, service, token.token, drill))

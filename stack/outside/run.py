@@ -44,16 +44,17 @@ def service_of(cloud: Cloud, terminal: Terminal) -> tuple[Address, list[str]]:
     environment = cloud.environment
     if not environment.has_url:
         raise usage(
-            f"{environment.name} has nothing to test: none of its stacks ({', '.join(environment.stacks)}) "
-            "is a service, with an output Url."
+            f"{environment.name} has no service: none of its stacks ({', '.join(environment.stacks)}) "
+            "is one, with an output Url."
         )
     endpoint.present(cloud, terminal)
     found = stacks.describe_all(cloud)
     service = address.find(cloud, found)
     if service is None:
         raise refused(
-            f"{environment.name} has no service to test: no complete stack has the output Url.",
-            f"Create it first: make create ENV={environment.name}",
+            f"{environment.name} has no service now: no complete stack has the output Url.",
+            f"See what there is: make status ENV={environment.name}. What is missing is made by: make create "
+            f"ENV={environment.name}",
         )
     return service, [stack.id for stack in found.values() if stack]
 

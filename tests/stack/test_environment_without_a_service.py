@@ -49,7 +49,7 @@ def test_such_an_environment_is_made_changed_looked_at_and_deleted(account):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["test"], "has nothing to test: none of its stacks (data) is a service"),
+        (["test"], "has no service: none of its stacks (data) is one, with"),
         (["token", "--name", "me"], "has no [token] table, so no token can be made"),
         (["push"], "There is nothing to push: none of the stacks of"),
         (["create", "--runtime", "process"], "RUNTIME=process is of no use: none of the stacks of"),

@@ -18,7 +18,7 @@ import pytest
         (["approve", "--env", "{env}", "--name", "nope"], 3, "has no change set nope to approve"),
         (["reject", "--env", "{env}", "--name", "nope"], 3, "has no change set nope"),
         (["token", "--env", "{env}"], 2, "A token needs a name"),
-        (["test", "--env", "{env}"], 2, "has nothing to test"),
+        (["test", "--env", "{env}"], 2, "has no service: none of its stacks"),
         (["events", "--env", "{env}", "--stack", "servise"], 2, 'did you mean "service"'),
         (["create", "--env", "{env}", "--runtime", "vm"], 2, "'vm' is not one of"),
         (["explode", "--env", "{env}"], 2, "No such command"),
@@ -38,7 +38,8 @@ def test_wrong_use_of_an_existing_environment(created, words, code, said):
     [
         (["change", "--name", "x"], 3, "does not exist, so there is nothing to change"),
         (["approve", "--name", "x"], 3, "make create ENV="),
-        (["test"], 2, "none of its stacks (registry, data, service) is a service"),
+        (["test"], 2, "none of its stacks (registry, data, service) is one"),
+        (["dashboard", "--minutes", "5"], 2, "Give a file, too: PNG="),
         (["token", "--name", "x"], 1, "needs the output TableName"),
         (["push", "--runtime", "process"], 1, "has the output 'RepositoryUri'"),
         (["status"], 1, "Create what is missing"),
@@ -55,7 +56,7 @@ def test_a_service_that_is_not_there(project):
     project.edit("service", "Outputs:", "Outputs:\n  Url: {Value: 'http://127.0.0.1'}")
     done = project.do("test")
     assert done.exit_code == 3, done.output
-    assert "has no service to test" in done.stderr
+    assert "has no service now" in done.stderr
 
 
 def test_something_else_at_the_endpoint_is_named(make_project, tmp_path):
