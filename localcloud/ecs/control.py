@@ -47,7 +47,6 @@ class Cloud:
     """The running half of ECS."""
 
     def __init__(self, state: Path, port: int, cloud_id: str, changed: Callable[..., None]) -> None:
-        self._loop = asyncio.get_running_loop()
         self._changed = changed
         self._rounds = Rounds("ecs", self._turn, _STEP_SECONDS)
         #: Something changed: look again soon.
