@@ -47,7 +47,7 @@ def own() -> Callable[[], None]:
 
     def parse() -> None:
         parser.feed(REQUEST)
-        parser.reset()
+        parser.go_on()
 
     return parse
 

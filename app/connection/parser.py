@@ -73,7 +73,7 @@ class Head:
 
 
 class RequestParser:
-    """Parses one request after another; between two of them it has to be `reset`.
+    """Parses one request after another. What comes behind a complete one waits for `go_on`.
 
     `on_head` gets each `Head`, `on_body` pieces of the body (one for each `feed` at most), and `on_complete`
     is called at the end of the message.
@@ -95,13 +95,17 @@ class RequestParser:
         self._looked = 0  # so many bytes of the buffer have no end of a header in them
         self._left = 0  # bytes of the body, or of the chunk, that are still to come
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes were fed behind the end of the message."""
+        return len(self._buffer)
+
     def remaining(self) -> bytes:
         """What was fed behind the end of the message."""
         return bytes(self._buffer)
 
-    def reset(self) -> None:
-        """Make ready for the next request; what remained is forgotten."""
-        self._buffer.clear()
+    def go_on(self) -> None:
+        """Let the next `feed`, of nothing if need be, begin with what waits."""
         self._state = _HEADER
         self._looked = 0
 

@@ -47,7 +47,6 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no
         self._phase = Phase.IDLE
         self._deadline = math.inf
         self._limits = worker.asgi.settings
-        self._pending = bytearray()
         self._raw = 0
         self._must_close = False
         self._half_closed = False  # the client will send no more
@@ -90,11 +89,11 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, or keep what came too early, or throw away what comes too late."""
+        """Feed the parser, or throw away what comes too late."""
         phase = self._phase
         if phase is Phase.ANSWER:
-            self._pending += data
-            if len(self._pending) > _PIPELINE_LIMIT:
+            self._callback_parser.feed(data)  # which keeps it for later
+            if self._callback_parser.waiting > _PIPELINE_LIMIT:
                 self._pause_reading()
             return
         if phase is Phase.WEBSOCKET:
@@ -113,6 +112,9 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no
         if self._raw > _RAW_LIMIT:
             self._refuse(413, "The request is too large.")
             return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._callback_parser.feed(data)
         except ParseError as error:
@@ -200,9 +202,7 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no
         self._phase = Phase.WEBSOCKET
         self._deadline = math.inf
         session.attach(self.transport)
-        parser = self._callback_parser
-        early = parser.remaining() + bytes(self._pending)  # frames that came right behind the handshake
-        self._pending.clear()
+        early = self._callback_parser.remaining()  # frames that came right behind the handshake
         self._resume_reading()
         if early:
             session.feed(early)
@@ -210,20 +210,18 @@ class EchoProtocol(stock.ASGIProtocol):  # type: ignore[misc]  # gunicorn has no
 
     def _next_request(self) -> None:
         """Make ready for the next request, which may have arrived already."""
-        parser = self._callback_parser
-        early = parser.remaining() + bytes(self._pending)
-        self._pending.clear()
-        parser.reset()
         self._current_request = None
         self._body_receiver = None
         self._request_ready.clear()
         self._new = False
-        self._raw = 0
-        self._phase = Phase.IDLE
-        self._deadline = self.worker.loop.time() + self._limits.keepalive_seconds
+        now = self.worker.loop.time()
+        self._phase, self._deadline = Phase.IDLE, now + self._limits.keepalive_seconds
         self._resume_reading()
-        if early:
-            self.data_received(early)
+        self._callback_parser.go_on()
+        self._raw = self._callback_parser.waiting
+        if self._raw:
+            self._phase, self._deadline = Phase.HEADER, now + self._limits.header_seconds
+            self._parse(b"")
 
     def _send_response_start(self, status: int, headers: Headers, request: Any) -> None:
         """Put the header into the buffer; this is where it is decided whether the connection stays."""

@@ -72,6 +72,19 @@ def test_where_it_is_cut_does_not_matter(request_: bytes) -> None:
     assert heard(*[bytes([byte]) for byte in request_]).body == whole.body
 
 
+def test_one_after_another() -> None:
+    found = Heard()
+    second = CHUNKED + b"1\r\nx\r\n0\r\n\r\n"
+    found.parser.feed(GET + b"\r\n" + second[:30])
+    assert (len(found.heads), found.completed, found.parser.waiting) == (1, 1, 30)
+    found.parser.feed(second[30:] + b"POST")
+    assert (len(found.heads), found.body) == (1, b""), "it waits"
+    found.parser.go_on()
+    found.parser.feed(b"")
+    assert ([head.method for head in found.heads], found.completed) == (["GET", "POST"], 2)
+    assert (found.body, found.parser.remaining()) == (b"x", b"POST")
+
+
 def test_a_head_has_what_was_sent() -> None:
     (head,) = heard(
         b"PUT /a%20b/%E2%98%83?q=%20&r HTTP/1.1\r\nhost: x:80\r\nX-Two: 1\r\nx-two: 2\r\n"
