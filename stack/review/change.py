@@ -163,7 +163,9 @@ def _print(
     environment = cloud.environment
     dangers = gate.dangers(rows)
     guarded = [
-        f"{row.logical_id} ({row.type}) is guarded: approve only with REPLACE={row.logical_id}"
+        f"{row.logical_id} ({row.type}) is guarded"
+        f"{f', and this {gate.would(row)} it' if row.loses else ''}"
+        f": approve only with REPLACE={row.logical_id}"
         for row in dangers
     ]
     for note in [*notes, *guarded]:

@@ -43,7 +43,7 @@ def check(found: Sequence[Row], named: Sequence[str], approve: str) -> None:
     ]
     if not left:
         return
-    lines = "\n".join(f"  {_would(row)} {row.stack}.{row.logical_id} ({row.type})" for row in left)
+    lines = "\n".join(f"  {would(row)} {row.stack}.{row.logical_id} ({row.type})" for row in left)
     raise refused(
         f"Refused; nothing was done. This change\n{lines}\n"
         "and that may lose data, break an address or leave it unprotected.",
@@ -51,7 +51,8 @@ def check(found: Sequence[Row], named: Sequence[str], approve: str) -> None:
     )
 
 
-def _would(row: Row) -> str:
+def would(row: Row) -> str:
+    """Say what a danger does to its resource: "removes", "may replace", "deletes the replica in ... of"."""
     if row.action == "Remove":
         return "removes"
     if row.loses and row.replacement == "no":
