@@ -56,7 +56,7 @@ def would(row: Row) -> str:
     if row.action == "Remove":
         return "removes"
     if row.loses and row.replacement == "no":
-        return f"deletes {row.loses}"
+        return row.loses
     return "replaces" if row.replacement == "yes" else "may replace"
 
 

@@ -13,7 +13,7 @@ _TYPE = "AWS::DynamoDB::GlobalTable"
 
 
 def lost(resource: ResourceChangeTypeDef) -> str:
-    """Say which replicas a change deletes: "the replica in us-west-2 of", "" for none.
+    """Say which replicas a change deletes: "deletes the replica in us-west-2 of", "" for none.
 
     Where an endpoint does not tell how the table is and would be, a change of its replicas may delete some.
     """
@@ -22,11 +22,11 @@ def lost(resource: ResourceChangeTypeDef) -> str:
     before, after = (_regions(resource.get(side)) for side in ("BeforeContext", "AfterContext"))
     if before is None or after is None:
         names = [one.get("Target", {}).get("Name") for one in resource.get("Details", [])]
-        return "replicas of" if "Replicas" in names else ""
+        return "may delete replicas of" if "Replicas" in names else ""
     gone = [region for region in before if region not in after]
     if not gone:
         return ""
-    return f"the replica{'s' if len(gone) > 1 else ''} in {', '.join(gone)} of"
+    return f"deletes the replica{'s' if len(gone) > 1 else ''} in {', '.join(gone)} of"
 
 
 def _regions(context: Any) -> Sequence[str] | None:

@@ -29,7 +29,7 @@ class Row:
 
     `replacement` is yes, no or may; it and `policy_action` (Delete, Retain, Snapshot, ReplaceAndDelete,
     ReplaceAndRetain, ReplaceAndSnapshot or "") belong to the resource, as does `loses`: what of it an update
-    deletes without replacing it.
+    deletes without replacing it, in words that its name follows, or "".
     """
 
     stack: str

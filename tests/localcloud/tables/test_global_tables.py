@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stack.review import replicas
 from tests.localcloud.conftest import Cloud
 
 HOME, AWAY, FAR = "us-east-1", "us-west-2", "eu-west-1"
@@ -190,6 +191,15 @@ def test_drift_sees_replicas(shared_cloud: Cloud, until: Until) -> None:
     assert drifted() == []
     stack.dynamodb(AWAY).update_table(TableName=stack.table, DeletionProtectionEnabled=True)
     assert [path.split("/")[1] for path in drifted()] == ["Replicas"]
+
+
+def test_a_change_set_tells_which_replica_goes(shared_cloud: Cloud) -> None:
+    """By what `approve` refuses it: for CloudFormation the table is modified, no more."""
+    stack = Stack(shared_cloud, replica(HOME), replica(AWAY))
+    described = shared_cloud.change_set(stack.name, template(replica(HOME), stream=True), "UPDATE")
+    (change,) = (one["ResourceChange"] for one in described["Changes"])
+    assert (change["Action"], change["Replacement"]) == ("Modify", "False")
+    assert replicas.lost(change) == f"deletes the replica in {AWAY} of"
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stack.aws.changesets import ChangeSet
 from stack.errors import REFUSED, ToolError
-from stack.files import environment, templates, values
-from stack.review import bound, gate, guarded, rows
+from stack.files import environment, templates
+from stack.review import bound, gate, guarded
 from stack.review.rows import Row
 
 ROOT = Path(__file__).parents[3]
@@ -103,54 +99,6 @@ def test_every_guarded_type_has_to_be_named(action, replacement, word):
 )
 def test_everything_else_passes(found):
     assert refused([found], []) is None
-
-
-def replicas(*regions: str, **more: Any) -> str:
-    return json.dumps({"Properties": {"Replicas": [{"Region": region, **more} for region in regions]}})
-
-
-def changed(**contexts: str) -> list[Row]:
-    """The rows of a change of a global table's replicas."""
-    resource = {
-        "Action": "Modify",
-        "LogicalResourceId": "Table",
-        "ResourceType": "AWS::DynamoDB::GlobalTable",
-        "Replacement": "False",
-        "Details": [{"Target": {"Attribute": "Properties", "Name": "Replicas"}}],
-        **contexts,
-    }
-    moment = datetime(2026, 11, 1, tzinfo=UTC)
-    found = ChangeSet(
-        "n", "id", "data", "CREATE_COMPLETE", "", "AVAILABLE", moment, {}, [{"ResourceChange": resource}]
-    )
-    side = values.side("Resources: {}", {})
-    return rows.rows(found, side, side)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "word"),
-    [
-        (replicas("us-east-1", "us-west-2"), replicas("us-east-1"), "deletes the replica in us-west-2 of"),
-        (
-            replicas("us-east-1", "us-west-2"),
-            replicas("us-east-1", "eu-west-1"),
-            "deletes the replica in us-west-2 of",
-        ),
-        (replicas("us-east-1"), "", "deletes replicas of"),
-    ],
-    ids=["removed", "moved", "untold"],
-)
-def test_a_replica_that_goes_has_to_be_named(before: str, after: str, word: str) -> None:
-    found = changed(BeforeContext=before, AfterContext=after)
-    error = refused(found, [])
-    assert error is not None
-    assert f"{word} data.Table (AWS::DynamoDB::GlobalTable)" in error.message
-    assert refused(found, ["Table"]) is None
-
-
-def test_a_replica_that_comes_or_changes_passes() -> None:
-    for after in (replicas("us-east-1", "us-west-2"), replicas("us-east-1", DeletionProtectionEnabled=True)):
-        assert refused(changed(BeforeContext=replicas("us-east-1"), AfterContext=after), []) is None
 
 
 def test_one_name_lets_one_thing_go():
