@@ -18,15 +18,16 @@ def context(*regions: str, **more: Any) -> str:
 
 def lost(before: str, after: str, **more: Any) -> str:
     """What a change from one context to another loses."""
-    change = {
+    change: Any = {
         "Action": "Modify",
         "LogicalResourceId": "Table",
         "ResourceType": "AWS::DynamoDB::GlobalTable",
         "Details": [{"Target": {"Attribute": "Properties", "Name": "Replicas"}}],
         "BeforeContext": before,
         "AfterContext": after,
+        **more,
     }
-    return replicas.lost({**change, **more})  # type: ignore[typeddict-item]
+    return replicas.lost(change)
 
 
 BOTH = context("us-east-1", "us-west-2")
