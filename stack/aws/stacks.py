@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,  # noqa: A004 (botocore's own name)
+    HTTPClientError,
+)
 
 from stack.aws.clients import Cloud
 from stack.errors import ToolError
@@ -99,6 +103,33 @@ def describe_all(cloud: Cloud) -> dict[str, Stack | None]:
     """Look at every stack of the environment, by its short name, in deployment order."""
     environment = cloud.environment
     return {stack: describe(cloud, environment.stack_name(stack)) for stack in environment.stacks}
+
+
+def look_all(cloud: Cloud, notice: Callable[[str], None] | None = None) -> dict[str, Stack | None]:
+    """Look at every stack as `describe_all` does, for what only looks: without another region, if need be.
+
+    What is in a region other than the environment's own that does not answer is left out, and `notice` is
+    told: when us-east-1 is lost, an environment elsewhere has to be looked at all the same.
+    """
+    environment = cloud.environment
+    found: dict[str, Stack | None] = {}
+    for stack in environment.stacks:
+        name, region = environment.stack_name(stack), environment.region_of(stack)
+        try:
+            found[stack] = describe(cloud, name)
+        except (ClientError, ConnectionError, HTTPClientError) as error:
+            if region == environment.region or not _silent(error):
+                raise
+            if notice:
+                notice(f"{region} does not answer, so {name} is left out: {error}")
+    return found
+
+
+def _silent(error: Exception) -> bool:
+    """Whether a region does not answer; what it refuses is an answer."""
+    if not isinstance(error, ClientError):
+        return True
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from stack.terminal import Terminal
 def outputs(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Print the outputs of the environment's stacks."""
     endpoint.require(cloud)
-    found = {name: stack.outputs for name, stack in stacks.describe_all(cloud).items() if stack}
+    there = stacks.look_all(cloud, terminal.notice)
+    found = {name: stack.outputs for name, stack in there.items() if stack}
     if as_json:
         terminal.json(found)
         return OK

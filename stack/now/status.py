@@ -31,7 +31,7 @@ _GOOD_DRIFT = ("IN_SYNC", "NOT_CHECKED")
 def run(cloud: Cloud, terminal: Terminal, as_json: bool) -> int:
     """Print the state of everything; return 0 when all stacks are complete, else 1."""
     endpoint.require(cloud)
-    found = stacks.describe_all(cloud)
+    found = stacks.look_all(cloud, terminal.notice)
     rows = [_row(cloud, name, stack) for name, stack in found.items()]
     complete = all(stack is not None and stack.status in COMPLETE for stack in found.values())
     outputs = {name: stack.outputs for name, stack in found.items() if stack}

@@ -232,7 +232,7 @@ def _iso(moment: datetime | None) -> str | None:
 
 def existing(cloud: Cloud) -> list[Service]:
     """The environment's services; raises a ToolError where there is none."""
-    found = describe(cloud, stacks.describe_all(cloud))
+    found = describe(cloud, stacks.look_all(cloud))
     if not found:
         name = cloud.environment.name
         raise ToolError(f"{name} has no ECS service now.", f"See what there is: make status ENV={name}")

@@ -129,7 +129,10 @@ def _run(cloud: Cloud, line: tuple[str, ...], words: Mapping[str, str], what: st
     environment = cloud.environment
     if environment.token is None:
         raise ToolError(f"{environment.file} has no [token] table.")
-    known = stacks.outputs(cloud)
+    there = stacks.look_all(cloud)
+    known = {
+        name: stack.outputs for name, stack in there.items() if stack and stack.status in stacks.COMPLETE
+    }
 
     def output(match: re.Match[str]) -> str:
         try:

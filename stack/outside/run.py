@@ -48,7 +48,7 @@ def service_of(cloud: Cloud, terminal: Terminal) -> tuple[Address, list[str]]:
             "is one, with an output Url."
         )
     endpoint.present(cloud, terminal)
-    found = stacks.describe_all(cloud)
+    found = stacks.look_all(cloud, terminal.notice)
     service = address.find(cloud, found)
     if service is None:
         raise refused(

@@ -4,7 +4,9 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from stack.aws import stacks
 from stack.aws.clients import Cloud
 from stack.files import environment
 
@@ -107,3 +109,51 @@ def test_rules_see_the_region_of_their_stack(abroad):
     done = abroad.do("create")
     assert done.exit_code == 2
     assert "Words belong to us-east-1" in done.output
+
+
+def away(code, status):
+    answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "DescribeStacks")  # type: ignore[arg-type] # an answer has more
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EndpointConnectionError(endpoint_url="https://x"), away("503", 503), ReadTimeoutError(endpoint_url="x")],
+)
+def test_what_looks_goes_on_without_a_region_that_is_lost(abroad, monkeypatch, error):
+    """The environment's own stacks and outputs are told, and its tokens' command has what it needs."""
+    assert abroad.do("create").exit_code == 0
+    describe = stacks.describe
+
+    def lost(cloud, name):
+        if name.endswith("-outside"):
+            raise error
+        return describe(cloud, name)
+
+    monkeypatch.setattr(stacks, "describe", lost)
+    done = abroad.do("outputs", "--json")
+    assert done.exit_code == 0, done.output
+    assert list(json.loads(done.stdout)) == ["data"]
+    left_out = f"us-east-1 does not answer, so {abroad.stack('outside')} is left out"
+    assert left_out in done.stderr
+    done = abroad.do("status")
+    assert done.exit_code == 0, done.output
+    assert left_out in done.stderr
+    assert abroad.do("token", "--name", "n").exit_code == 0
+    # What changes something does not do it half.
+    changed = abroad.do("change", "--name", "x")
+    assert changed.exit_code == 1, changed.output
+
+
+def test_what_another_region_refuses_is_an_error_and_so_is_the_own_region_lost(abroad, monkeypatch):
+    assert abroad.do("create").exit_code == 0
+    describe = stacks.describe
+    for ending, error in (("-outside", away("AccessDenied", 403)), ("-data", away("503", 503))):
+
+        def lost(cloud, name, ending=ending, error=error):
+            if name.endswith(ending):
+                raise error
+            return describe(cloud, name)
+
+        monkeypatch.setattr(stacks, "describe", lost)
+        assert abroad.do("outputs").exit_code == 1
