@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud import emulator
+from localcloud import emulator, regions
 from localcloud.balancer import checks
-from localcloud.endpoint import LOOPBACK
 from localcloud.resources.base import Made, Properties, Provisioner
 
 PROVISIONERS: dict[str, Provisioner] = {}
@@ -86,11 +85,12 @@ def _balancer(handler: Any, properties_at: int) -> Any:
         arn, attributes = handler(*arguments)
         balancer = _alb()._lbs[arn]
         # Its listeners listen on loopback: there is no name to resolve.
-        balancer["DNSName"] = LOOPBACK
+        address = regions.address(regions.of_arn(arn))
+        balancer["DNSName"] = address
         balancer["Subnets"] = subnets
         if subnets:
             balancer["VpcId"] = _subnets()[subnets[0]]["VpcId"]
-        return arn, {**attributes, "DNSName": LOOPBACK}
+        return arn, {**attributes, "DNSName": address}
 
     return made
 
