@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.recovery import items, stacks
+from bench.recovery import items, region, stacks
 from bench.recovery.result import Result, table
 from tests.e2e.checkout import Checkout
 
 CASES: dict[str, Callable[[Checkout, float], Result]] = {
     "items": items.run,
     "stacks": stacks.run,
+    "region": region.run,
 }
 
 
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     options = argparse.ArgumentParser(
         prog="python -m bench.recovery",
-        description="Loses items or stacks while tokens are written all the time, gets them back "
+        description="Loses items, stacks or a region while tokens are written all the time, gets them back "
         "as docs/operations.md says, and prints recovery times and what was lost as a Markdown table.",
         epilog="Each case makes what it needs on a local cloud of its own, with tasks as processes. Waiting "
         "times are AWS's, unless LOCAL_SPEED is set. All of it takes about three minutes.",

@@ -47,7 +47,7 @@ def create(place: Checkout, env: str = "local") -> None:
     """Have an environment, made now if it is not there."""
     # Unless all its stacks are complete.
     if place.run(f"make status ENV={env}").returncode:
-        place.succeed(f"make create ENV={env} RUNTIME=process")
+        place.succeed(f"make create ENV={env}")
 
 
 def api(place: Checkout, service: str, region: str = "us-east-1") -> Any:

@@ -38,14 +38,13 @@ def table(results: Sequence[Result]) -> str:
     """Markdown: a row for each loss."""
     lines = [
         BEGIN,
-        "| what was lost | recovery time | newest write that is known | writes lost | steps |",
+        "| what was lost | recovery time | recovery point | writes lost | steps |",
         "|---|---|---|---|---|",
     ]
     for one in results:
         steps = ", ".join(f"{words} {seconds:.1f} s" for words, seconds in one.steps)
         missing = len(one.written) - len(one.known)
         lost = f"{missing} of {len(one.written)}" + (f", and {one.after} after it" if one.after else "")
-        lines.append(
-            f"| {one.what} | {one.seconds:.1f} s | {one.point:.2f} s before the loss | {lost} | {steps} |"
-        )
+        point = f"{one.point:.1f} s before the loss" if missing else "the loss"
+        lines.append(f"| {one.what} | {one.seconds:.1f} s | {point} | {lost} | {steps} |")
     return "\n".join([*lines, END])

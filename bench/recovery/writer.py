@@ -38,6 +38,11 @@ class Writer:
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return self.store._table
+
     def __enter__(self) -> Writer:
         """Begin."""
         self._thread = threading.Thread(target=self._write, name="writer")

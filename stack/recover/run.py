@@ -136,8 +136,8 @@ def _more(terminal: Terminal, live: Live, restored: Restored) -> None:
     terminal.say(f"If it is not to be used, delete {restored.name}: it costs as any table does.")
     if live.replicas:
         terminal.notice(
-            f"{live.name} is replicated to {', '.join(live.replicas)}, and a restored table to no region: "
-            "the environments there go on with the replica (docs/operations.md, Disaster recovery)"
+            f"{live.name} has a replica in {', '.join(live.replicas)}, and a restored table has none: make "
+            "one, and put both to use together (docs/operations.md, Items are lost: With a second region)"
         )
 
 

@@ -11,24 +11,40 @@ import pytest
 from app.store import StoreUnavailable, TokenRecord
 from bench.recovery import place as places
 from bench.recovery import result, writer
-from bench.recovery.__main__ import parser
+from bench.recovery.__main__ import CASES, parser
 from bench.recovery.result import Result
 from bench.recovery.writer import Write, Writer
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "operations.md"
 
 
 def test_a_row_says_how_long_it_took_and_what_is_lost():
     writes = [Write(f"t{number}", 100 + number) for number in range(5)]
     found = Result("items", "items", 12.34, 105.5, writes, writes[:3], 7, [("`make restore`", 2.0)])
     assert result.table([found]).splitlines()[3] == (
-        "| items | 12.3 s | 3.50 s before the loss | 2 of 5, and 7 after it | `make restore` 2.0 s |"
+        "| items | 12.3 s | 3.5 s before the loss | 2 of 5, and 7 after it | `make restore` 2.0 s |"
     )
     assert found.point == 3.5
 
 
-def test_where_nothing_is_lost_the_newest_write_is_known():
+def test_where_nothing_is_lost_the_recovery_point_is_the_loss():
     writes = [Write("t", 100.0)]
-    found = Result("stacks", "stacks", 1, 100.04, writes, writes, 0, [])
-    assert "| 0.04 s before the loss | 0 of 1 |" in result.table([found])
+    found = Result("stacks", "stacks", 1, 104.0, writes, writes, 0, [])
+    assert "| the loss | 0 of 1 |" in result.table([found])
+
+
+def test_the_page_has_a_row_for_every_case_as_they_are_printed():
+    page = PAGE.read_text(encoding="utf-8")
+    _, begin, rest = page.partition(result.BEGIN)
+    printed, end, _ = rest.partition(result.END)
+    assert begin
+    assert end
+    head, line, *rows = printed.strip().splitlines()
+    empty = result.table([]).splitlines()
+    assert [head, line] == empty[1:3]
+    assert len(rows) == len(CASES), "paste what python -m bench.recovery prints"
+    assert all(row.count("|") == head.count("|") for row in rows)
 
 
 class _Store:
@@ -73,13 +89,13 @@ def test_lines_take_the_place_of_those_of_the_same_parameters(tmp_path: Path):
     file.write_text(
         '[parameters.data]\n# Why.\nExistingTable = "a"\nOther = 1\n\n[tags]\nExistingTable = 2\n'
     )
-    places.put(Place(), 'ExistingTable = "b"\nKey = "k"', "x")
+    places.put(Place(), 'ExistingTable = "b"\nKey = "k"', "x")  # type: ignore[arg-type] # it only has a root
     assert file.read_text() == (
         '[parameters.data]\nExistingTable = "b"\nKey = "k"\n# Why.\nOther = 1\n\n[tags]\nExistingTable = 2\n'
     )
 
 
 def test_cases_may_be_chosen():
-    assert parser().parse_args(["--case", "items", "--case", "stacks"]).case == ["items", "stacks"]
+    assert parser().parse_args(["--case", "items", "--case", "region"]).case == ["items", "region"]
     with pytest.raises(SystemExit):
         parser().parse_args(["--case", "all"])

@@ -1,4 +1,4 @@
-"""Items and stacks lost, and had back as docs/operations.md says; bench/recovery measures the same."""
+"""Items, stacks and a region lost, and had back as docs/operations.md says; bench/recovery measures it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from app import tokens
 from app.store import new_record
 from app.store.records import OPERATOR
-from bench.recovery import items, stacks, writer
+from bench.recovery import items, region, stacks, writer
 from bench.recovery import place as places
 from stack.cli import tool
 from tests.e2e.checkout import ROOT, Checkout
@@ -115,3 +115,25 @@ def test_lost_stacks_find_their_table_and_key_again(place: Checkout) -> None:
     resources = places.api(place, "cloudformation").describe_stack_resources(StackName="echo-room-local-data")
     kinds = {one["ResourceType"] for one in resources["StackResources"]}
     assert not kinds & {"AWS::DynamoDB::GlobalTable", "AWS::KMS::Key"}
+
+
+def test_when_a_region_is_lost_the_shared_name_leads_to_the_other_which_knows_the_tokens(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = Checkout(tmp_path_factory.mktemp("regions"), engine=False)
+    # Three failed checks in a row, ten seconds apart, pass in three seconds.
+    place.environment["LOCAL_SPEED"] = "10"
+    try:
+        client = region.prepare(place)
+        here = client.leads_to()
+        found = region.lose(place, client, 2)
+        # What it waited for: an echo with the first token, made in the lost region, is answered by the other.
+        assert found.written[0] in found.known
+        assert [words for words, _ in found.steps][-1] == "until the token is taken there"
+        deadline = time.monotonic() + places.PATIENCE
+        while client.leads_to() != here:
+            assert time.monotonic() < deadline, "the first region is back, and the name leads elsewhere"
+            time.sleep(0.2)
+        client.until_taken(found.written[0].token)
+    finally:
+        place.run("make local-reset YES=1")
