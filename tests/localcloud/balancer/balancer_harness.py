@@ -56,7 +56,7 @@ async def balanced(
     )
     front = await asyncio.start_server(listener.accept, sock=bind("127.0.0.1", 0), limit=65536)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while any(t.state != "healthy" for t in group.targets.values()):
                 await asyncio.sleep(0.01)
         yield front.sockets[0].getsockname()[1], group
@@ -70,7 +70,7 @@ async def balanced(
 async def talk(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await reader.read()
     writer.close()
     return answer
