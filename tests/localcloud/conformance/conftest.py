@@ -221,6 +221,16 @@ def network(account: Account, cleanup: ExitStack) -> tuple[str, list[str]]:
 
 
 @pytest.fixture
+def group(account: Account, name: str, network: tuple[str, list[str]], cleanup: ExitStack) -> str:
+    elb = account.client("elbv2")
+    arn: str = elb.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=network[0], TargetType="ip"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    cleanup.callback(delete, elb.delete_target_group, TargetGroupArn=arn)
+    return arn
+
+
+@pytest.fixture
 def cluster(account: Account, name: str, cleanup: ExitStack) -> str:
     ecs = account.client("ecs")
     ecs.create_cluster(clusterName=name)
