@@ -1,4 +1,4 @@
-"""What a write costs in the local cloud's DynamoDB: in a plain table, and with point-in-time recovery.
+"""What a write costs in the local cloud's DynamoDB: plain, with point-in-time recovery, and with a replica.
 
     python -m bench.tables [--writes 1000]
 
@@ -22,7 +22,7 @@ _ROUND = 100
 
 def _tables(dynamodb: Any) -> dict[str, str]:
     """The tables by what they are."""
-    names = {"plain": "plain", "point-in-time recovery": "journal"}
+    names = {"plain": "plain", "point-in-time recovery": "journal", "replica": "replicated"}
     for name in names.values():
         dynamodb.create_table(
             TableName=name, BillingMode="PAY_PER_REQUEST",
@@ -32,6 +32,8 @@ def _tables(dynamodb: Any) -> dict[str, str]:
     dynamodb.update_continuous_backups(
         TableName="journal", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
+    updates = [{"Create": {"RegionName": "us-west-2"}}]
+    dynamodb.update_table(TableName="replicated", ReplicaUpdates=updates)
     return names
 
 

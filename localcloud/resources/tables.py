@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from localcloud import emulator
@@ -61,10 +62,22 @@ def settle(name: str, old: Properties, new: Properties) -> None:
 
 
 def create(logical_id: str, properties: Properties, stack_name: str) -> Made:
-    """Make a table."""
-    made: Made = _cfn()._ddb_create(logical_id, _without_encryption(properties), stack_name)
+    """Make a table. Raises ValueError where there is one of the name that it is given."""
+    name = properties.get("TableName") or _free_name(logical_id, stack_name)
+    if name in _dynamodb()._tables:
+        raise ValueError(f"Table already exists: {name}")
+    named = {**_without_encryption(properties), "TableName": name}
+    made: Made = _cfn()._ddb_create(logical_id, named, stack_name)
     settle(made[0], {}, properties)
     return made
+
+
+def _free_name(logical_id: str, stack_name: str) -> str:
+    """A generated name, and never that of a table which a deleted stack has retained."""
+    name = str(_cfn()._physical_name(stack_name, logical_id, max_len=255))
+    while name in _dynamodb()._tables:
+        name = f"{name.rpartition('-')[0]}-{secrets.token_hex(6).upper()}"
+    return name
 
 
 def update(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Made:

@@ -44,6 +44,8 @@ class Backups:
             # Whatever deletes a table calls this.
             if table is not None:
                 dynamodb._pitr_settings.pop(name, None)
+                dynamodb._ttl_settings.pop(name, None)
+                dynamodb._tags.pop(table["TableArn"], None)
                 self.end(table)
             dropped(name, table)
 

@@ -69,8 +69,10 @@ class Account:
         assert self._local is not None, "this case needs costly_on_aws"
         return self._local
 
-    def client(self, service: str) -> Any:
-        return self._local.client(service) if self._local else boto3.client(service)
+    def client(self, service: str, region: str | None = None) -> Any:
+        if self._local:
+            return self._local.client(service, region or "us-east-1")
+        return boto3.client(service, region_name=region)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         return until(condition, self.patience)

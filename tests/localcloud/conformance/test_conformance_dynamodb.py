@@ -1,4 +1,4 @@
-"""DynamoDB: continuous backups and restores to a point in time."""
+"""DynamoDB: continuous backups, restores to a point in time, and replicas in other regions."""
 
 from __future__ import annotations
 
@@ -102,4 +102,40 @@ def test_a_restored_table_is_being_created_first(account: Account, table: str, c
     assert found["RestoreSummary"]["SourceTableArn"].endswith(f":table/{table}")
     assert dynamodb.scan(TableName=target)["Items"] == [{"pk": {"S": "a"}}]
     backups = dynamodb.describe_continuous_backups(TableName=target)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+
+
+@pytest.mark.costly_on_aws("replicas take minutes, and their writes are paid in both regions")
+def test_a_replica_has_what_there_is_and_what_comes(account: Account, table: str, cleanup: ExitStack) -> None:
+    here, away = account.client("dynamodb"), account.client("dynamodb", "us-west-2")
+    here.put_item(TableName=table, Item={"pk": {"S": "before"}})
+    own = [{"Create": {"RegionName": here.meta.region_name}}]
+    assert refusal(here.update_table, TableName=table, ReplicaUpdates=own) == "ValidationException"
+    here.update_table(
+        TableName=table, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    )
+    account.until(lambda: active(account, table))
+    here.update_table(TableName=table, ReplicaUpdates=[{"Create": {"RegionName": "us-west-2"}}])
+
+    def states() -> list[tuple[str, str]]:
+        found = here.describe_table(TableName=table)["Table"].get("Replicas", [])
+        return [(each["RegionName"], each["ReplicaStatus"]) for each in found]
+
+    cleanup.callback(account.until, lambda: not states())
+    cleanup.callback(
+        here.update_table, TableName=table, ReplicaUpdates=[{"Delete": {"RegionName": "us-west-2"}}]
+    )
+    account.until(lambda: states() == [("us-west-2", "ACTIVE")])
+    found = away.describe_table(TableName=table)["Table"]
+    assert found["GlobalTableVersion"] == "2019.11.21"
+    assert found["TableArn"].split(":")[3] == "us-west-2"
+    here.put_item(TableName=table, Item={"pk": {"S": "here"}})
+    away.put_item(TableName=table, Item={"pk": {"S": "away"}})
+
+    def both() -> bool:
+        keys = [{item["pk"]["S"] for item in each.scan(TableName=table)["Items"]} for each in (here, away)]
+        return keys == [{"before", "here", "away"}] * 2
+
+    account.until(both)
+    backups = away.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"

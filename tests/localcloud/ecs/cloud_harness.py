@@ -122,9 +122,9 @@ class LocalCloud:
     def pid(self) -> int:
         return int((self.state / "localcloud.lock").read_text())
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = "us-east-1") -> Any:
         return boto3.client(
-            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="local",
+            service, endpoint_url=self.url, region_name=region, aws_access_key_id="local",
             aws_secret_access_key="local", config=Config(retries={"max_attempts": 0}),
         )  # fmt: skip
 

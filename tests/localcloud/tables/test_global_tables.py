@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from stack.review import replicas
 from tests.localcloud.conftest import Cloud
 
@@ -172,6 +170,26 @@ def test_what_cloudformation_refuses_of_replicas(shared_cloud: Cloud) -> None:
     assert "only while there is" in stack.update(replica(HOME), replica(AWAY), **keys_only)
 
 
+def test_a_table_that_is_there_is_never_taken(shared_cloud: Cloud) -> None:
+    kept = template(replica(HOME))
+    kept["Resources"]["Table"]["DeletionPolicy"] = "Retain"
+    name, dynamodb = f"g{uuid.uuid4().hex[:8]}", shared_cloud.client("dynamodb")
+
+    def table() -> str:
+        outputs = shared_cloud.deploy(name, kept)["Outputs"]
+        return next(str(each["OutputValue"]) for each in outputs if each["OutputKey"] == "Name")
+
+    old = table()
+    dynamodb.put_item(TableName=old, Item={"pk": {"S": "a"}})
+    assert shared_cloud.delete(name)["StackStatus"] == "DELETE_COMPLETE"
+    assert table() != old, "what was retained stays as it is, and the stack has a table of its own"
+    assert dynamodb.scan(TableName=old)["Items"] == [{"pk": {"S": "a"}}]
+    named = shared_cloud.deploy(f"{name}-named", template(replica(HOME), TableName=old))
+    assert named["StackStatus"].startswith("ROLLBACK")
+    failure = ("Table", "CREATE_FAILED", f"Table already exists: {old}")
+    assert failure in shared_cloud.failures(f"{name}-named")
+
+
 def test_drift_sees_replicas(shared_cloud: Cloud, until: Until) -> None:
     stack, cfn = Stack(shared_cloud, replica(HOME), replica(AWAY)), shared_cloud.client("cloudformation")
 
@@ -202,34 +220,23 @@ def test_a_change_set_tells_which_replica_goes(shared_cloud: Cloud) -> None:
     assert replicas.lost(change) == f"deletes the replica in {AWAY} of"
 
 
-@pytest.fixture
-def running(own_cloud: Cloud) -> Cloud:
+def test_what_a_lost_region_had_not_sent_arrives_when_it_is_back(own_cloud: Cloud, until: Until) -> None:
     own_cloud.run("up")
-    return own_cloud
-
-
-def test_what_a_lost_region_had_not_sent_arrives_when_it_is_back(running: Cloud, until: Until) -> None:
-    stack = Stack(running, replica(HOME), replica(AWAY))
+    stack = Stack(own_cloud, replica(HOME), replica(AWAY), replica(FAR))
     stack.put(HOME, "a")
     until(lambda: stack.values(AWAY) == {"a": "1"})
-    # The last write before the region is lost is known there only.
+    # What is written just before the region is lost may be known there only.
     stack.put(HOME, "a", "unsent")
     stack.put(HOME, "b", "unsent")
-    running.run("region-outage", HOME, "--seconds", "3600")
+    own_cloud.run("region-outage", HOME, "--seconds", "3600")
     stack.put(AWAY, "a", "later")
     stack.put(AWAY, "c")
-    assert stack.values(AWAY).keys() >= {"a", "c"}
-    running.run("down")
-    running.run("up")
+    until(lambda: stack.values(FAR).items() >= {"a": "later", "c": "1"}.items())
+    own_cloud.run("region-outage", AWAY, "--seconds", "3600")
+    own_cloud.run("region-outage", HOME, "--seconds", "0")
+    assert "c" not in stack.values(HOME), "nothing has left the other region since it was lost"
+    own_cloud.run("down")
+    own_cloud.run("up")
     # The outage ended with the process; nothing that was on its way is lost.
-    both = {"a": "later", "b": "unsent", "c": "1"}
-    until(lambda: stack.values(HOME) == stack.values(AWAY) == both)
-
-
-def test_nothing_is_replicated_while_a_region_is_out(running: Cloud, until: Until) -> None:
-    stack = Stack(running, replica(HOME), replica(AWAY), replica(FAR))
-    running.run("region-outage", HOME, "--seconds", "3600")
-    stack.put(AWAY, "a")
-    until(lambda: stack.values(FAR) == {"a": "1"})
-    running.run("region-outage", HOME, "--seconds", "0")
-    until(lambda: stack.values(HOME) == {"a": "1"})
+    all_of_it = {"a": "later", "b": "unsent", "c": "1"}
+    until(lambda: all(stack.values(region) == all_of_it for region in (HOME, AWAY, FAR)))
