@@ -36,7 +36,7 @@ def on_aws(project) -> None:
 
 @pytest.fixture
 def cloud(on_aws, cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
+    monkeypatch.setattr(stacks, "look_all", lambda *_: {"service": services.STACK})
     return cloud
 
 

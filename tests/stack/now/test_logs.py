@@ -106,7 +106,7 @@ def test_a_time_that_is_none_is_wrong_use(words):
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
+    monkeypatch.setattr(stacks, "look_all", lambda *_: {"service": services.STACK})
     monkeypatch.setattr(logs, "_LOOK_LOCALLY", 0)
     return cloud
 

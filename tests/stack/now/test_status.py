@@ -67,7 +67,7 @@ def test_an_image_says_its_version_but_no_commit_where_it_has_none(created):
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
+    monkeypatch.setattr(stacks, "look_all", lambda *_: {"service": services.STACK})
     monkeypatch.setattr(status.changesets, "pending_names", lambda *_: [])
     return cloud
 

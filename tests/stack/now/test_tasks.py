@@ -19,7 +19,7 @@ from tests.stack.services import ARN, IMAGE, NOW
 
 @pytest.fixture
 def cloud(cloud, monkeypatch) -> Cloud:
-    monkeypatch.setattr(stacks, "describe_all", lambda _: {"service": services.STACK})
+    monkeypatch.setattr(stacks, "look_all", lambda *_: {"service": services.STACK})
     return cloud
 
 
