@@ -213,6 +213,7 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 .PHONY: check
 # Where it is set, each of some thousand processes would compile all that it imports.
 check: export PYTHONDONTWRITEBYTECODE :=
+# Whole environments wait more than they work: they run beside the rest, and what became of them is printed after it.
 check: ## Everything that must hold: lint, types, templates, all tests
 	@$(MAKE) -j 4 $(APART) $(COLLECTED) lint
 	@said="$$(mktemp)"; trap 'rm -f "$$said"' EXIT; \
