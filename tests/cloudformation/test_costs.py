@@ -16,8 +16,8 @@ from stack.cost.bill import Bill
 from stack.cost.usage import Usage
 from tests.cloudformation.service import load_environment
 
-PAGE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
 SUM = re.compile(r"([\d.(][\d.\N{MULTIPLICATION SIGN}+/() ]*[\d)]) = (\d+(?:\.\d+)?)")
 OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.Div: operator.truediv}
 SUMS = SUM.findall(PAGE)
@@ -79,7 +79,8 @@ def test_the_page_and_the_command_agree(name: str) -> None:
     row = re.search(rf"^\| `{name}` \| .* = (\S+) \|", PAGE, re.M)
     assert row
     assert f"{bill_of(name).idle:.2f}" == row[1]
-    assert f"about {float(row[1]):.0f} USD" in README
+    for page in ("README.md", "docs/faq.md"):
+        assert f"about {float(row[1]):.0f} USD" in (ROOT / page).read_text()
 
 
 def test_the_page_is_right_about_a_million_echoes() -> None:
