@@ -43,6 +43,7 @@ def start(cloud: Cloud, terminal: Terminal) -> int:
         )
     what = f"Starting the endpoint at {cloud.url}"
     terminal.result(command.run(cloud, endpoint.start, what, seconds=_START_SECONDS).strip())
+    terminal.data({"environment": cloud.environment.name, "endpoint": cloud.url})
     return OK
 
 

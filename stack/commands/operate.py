@@ -31,6 +31,7 @@ def _create(cloud: Cloud, terminal: Terminal, runtime: pin.Runtime) -> int:
 
 
 @command("start", "--env local")
+@as_data
 def _start(cloud: Cloud, terminal: Terminal) -> int:
     """Start the environment's endpoint, with all it holds, where its file says; it may run already."""
     return endpoint.start(cloud, terminal)
