@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from stack.drill import credentials, edge, objectives, overload, placement, release, store
+from stack.drill import credentials, edge, objectives, overload, placement, release, store, telling
 from stack.drill.drill import Drill
 from stack.errors import nearest, usage
 
 ALL: tuple[Drill, ...] = (
     *edge.DRILLS,
     *credentials.DRILLS,
+    *telling.DRILLS,
     *placement.DRILLS,
     *objectives.DRILLS,
     *store.DRILLS,

@@ -1,4 +1,4 @@
-"""Drills about what expires or is taken away: a revoked token, a certificate."""
+"""The drill of a token that is taken away."""
 
 from __future__ import annotations
 
@@ -33,38 +33,11 @@ def revoked(stage: Stage) -> None:
     stage.note(f"refused everywhere {time.monotonic() - begun:.0f} s after its revocation")
 
 
-def certificate(stage: Stage) -> None:
-    """Set the certificate's alarm, as no certificate can be aged; the ticket it sends is the drill."""
-    name = stage.resource("monitoring", "CertificateAlarm")
-    cloudwatch = stage.cloud.cloudwatch
-    stage.note(f"{name} is set to ALARM by hand: a certificate cannot be aged")
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a drill, no real expiry")
-    stage.wait_for_alarm("monitoring", "CertificateAlarm", "ALARM", 1.0)
-    stage.wait(
-        "its action, the ticket, was taken",
-        lambda: bool(
-            cloudwatch.describe_alarm_history(
-                AlarmName=name, HistoryItemType="Action", StartDate=stage.began
-            )["AlarmHistoryItems"]
-        ),
-        2.0,
-    )
-    # The next evaluation would do so, too; it is daily.
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="the drill is over")
-    stage.wait_for_alarm("monitoring", "CertificateAlarm", "OK", 1.0)
-
-
 DRILLS = (
     Drill(
         "revoked-token",
         "A token that is in use is revoked.",
         "It is refused by every task within five minutes (a minute, by the service's own promise).",
         revoked,
-    ),
-    Drill(
-        "certificate",
-        "The alarm on the certificate's last days is set by hand.",
-        "Its action is taken: a ticket goes out.",
-        certificate,
     ),
 )

@@ -22,12 +22,16 @@ class NotHereError(Exception):
 
 @dataclass(frozen=True)
 class Drill:
-    """One drill: its name, what it breaks and what should follow (a sentence each), and what does it."""
+    """One drill: its name, what it breaks and what should follow (a sentence each), and what does it.
+
+    `alarms` are those it makes go off and does not pass without, by their logical ids.
+    """
 
     name: str
     breaks: str
     expects: str
     run: Callable[[Stage], None]
+    alarms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ DRILLS = (
         "Scripts are sent as strings, more than the web ACL's alarm takes.",
         "The web ACL refuses each before the service sees it, and its alarm stands.",
         script,
+        ("WebAclAlarm",),
     ),
     Drill(
         "oversized",

@@ -38,11 +38,13 @@ DRILLS = (
         "Two in five requests are answered 0.7 s late.",
         "The latency page goes out, and is over when answers are quick again.",
         latency,
+        ("LatencyPage",),
     ),
     Drill(
         "errors",
         "One in five requests is answered 503.",
         "The availability page goes out, and is over when requests succeed again.",
         errors,
+        ("AvailabilityPage",),
     ),
 )

@@ -21,6 +21,9 @@ _NOT_REGISTERED = (
 
 def broken(stage: Stage) -> None:
     """Deploy a revision that crashes on each request; the deployment's alarms have to take it back."""
+    ticket = stage.has("monitoring", "DeploymentFailedAlarm")
+    if ticket:
+        stage.wait_for_calm("monitoring", "DeploymentFailedAlarm", _MINUTES)
     # One that stands already would take any release back at once.
     with stage.traffic():
         for alarm in _ALARMS:
@@ -66,6 +69,8 @@ def broken(stage: Stage) -> None:
         stage.wait(
             "ECS goes back to the release before", lambda: stage.service().definition == good, _MINUTES
         )
+        if ticket:
+            stage.wait_for_alarm("monitoring", "DeploymentFailedAlarm", "ALARM", _MINUTES)
         stage.wait("none of its tasks is left", lambda: not _tasks(stage, service, bad, "RUNNING"), _MINUTES)
         stage.wait_for_service(_MINUTES)
     with stage.traffic() as after:
@@ -87,7 +92,8 @@ DRILLS = (
     Drill(
         "bad-release",
         "A release is deployed whose tasks are healthy and crash on each request.",
-        "The deployment's alarm stands while it bakes, and ECS goes back to the release before.",
+        "The deployment's alarm stands while it bakes, ECS goes back to the release before, and tells.",
         broken,
+        ("ErrorsAlarm", "DeploymentFailedAlarm"),
     ),
 )

@@ -10,9 +10,13 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from stack.drill.stage import Stage
 from stack.drill.traffic import headers
+
+_THREADS = 32
 
 
 def request(stage: Stage, seconds: float) -> socket.socket:
@@ -21,6 +25,15 @@ def request(stage: Stage, seconds: float) -> socket.socket:
     asked = headers(stage.token, f"delay={seconds:g}")
     connection.request("POST", "/echo", json.dumps({"str": "drill"}), asked)
     return connection.sock
+
+
+def many(stage: Stage, stack: ExitStack, number: int, seconds: float) -> list[socket.socket]:
+    """Send so many of them at once; returns their connections, which the stack closes.
+
+    One after the other they would be answered before there are many: a handshake takes some round trips.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda _: stack.enter_context(request(stage, seconds)), range(number)))
 
 
 def answers(held: Sequence[socket.socket], seconds: float) -> Counter[int]:

@@ -47,13 +47,17 @@ class Stage:
 
     def resource(self, stack: str, logical_id: str) -> str:
         """A resource's physical id. Raises NotHereError where the environment has no such one."""
-        for one in self._of(stack):
+        for one in self.resources(stack):
             if one.logical_id == logical_id:
                 return one.physical_id
         raise NotHereError(f"{self.cloud.environment.name} has no {logical_id} in a stack {stack}")
 
-    def _of(self, stack: str) -> list[Resource]:
-        """What a stack has. No drill changes that, so it is asked for once."""
+    def has(self, stack: str, logical_id: str) -> bool:
+        """Whether the environment has a resource."""
+        return any(one.logical_id == logical_id for one in self.resources(stack))
+
+    def resources(self, stack: str) -> list[Resource]:
+        """What a stack has, nothing where it is missing. No drill changes that: it is asked for once."""
         if stack not in self._resources:
             name = self.cloud.environment.stack_name(stack)
             there = stacks.describe(self.cloud, name) if stack in self.cloud.environment.stacks else None
@@ -63,7 +67,7 @@ class Stage:
     def service(self) -> tasks.Service:
         """The environment's ECS service as it is now."""
         for stack in self.cloud.environment.stacks:
-            if found := tasks.of_resources(self.cloud, self._of(stack)):
+            if found := tasks.of_resources(self.cloud, self.resources(stack)):
                 return found[0]
         raise NotHereError(f"{self.cloud.environment.name} has no ECS service")
 
@@ -100,17 +104,16 @@ class Stage:
         self._result.seen.append(Seen(round(after, 1), what))
         self._terminal.say(f"  {after:6.1f} s  {what}")
 
-    def wait(self, what: str, there: Callable[[], bool], minutes: float) -> float:
-        """Wait until something is so, and note it; returns the seconds it took. Raises NotSeenError."""
+    def wait(self, what: str, there: Callable[[], bool], minutes: float) -> None:
+        """Wait until something is so, and note it. Raises NotSeenError."""
         begun = time.monotonic()
         while not there():
             if time.monotonic() - begun > minutes * 60:
                 raise NotSeenError(f"waited {minutes:g} minutes for this in vain: {what}")
             time.sleep(self.cloud.pause)
         self.note(what)
-        return time.monotonic() - begun
 
-    def wait_for_alarm(self, stack: str, logical_id: str, state: str, minutes: float) -> float:
+    def wait_for_alarm(self, stack: str, logical_id: str, state: str, minutes: float) -> None:
         """Wait until an alarm is in a state; of ALARM it is enough that it was since the drill began.
 
         An alarm may go off and be over between two looks.
@@ -121,7 +124,7 @@ class Stage:
                 return True
             return state == "ALARM" and self._went_off(stack, logical_id)
 
-        return self.wait(f"{logical_id} is {state}", there, minutes)
+        self.wait(f"{logical_id} is {state}", there, minutes)
 
     def wait_for_calm(self, stack: str, logical_id: str, minutes: float) -> None:
         """Wait until an alarm does not stand, as one that does already proves nothing."""
@@ -139,7 +142,7 @@ class Stage:
             for one in history["AlarmHistoryItems"]
         )
 
-    def wait_for_service(self, minutes: float = 15.0) -> float:
+    def wait_for_service(self, minutes: float = 15.0) -> None:
         """Wait until every desired task runs and is healthy, and the same ones do for some seconds."""
         since: dict[frozenset[str], float] = {}
 
@@ -151,22 +154,23 @@ class Stage:
                 since[here] = time.monotonic()
             return is_well(service) and time.monotonic() - since[here] >= _REST
 
-        return self.wait("all tasks run and are healthy", at_rest, minutes)
+        self.wait("all tasks run and are healthy", at_rest, minutes)
 
     @contextmanager
     def traffic(self, rate: float = RATE, **options: Any) -> Iterator[Traffic]:
         """Requests in the background (options: Traffic's); rate, failures and times become series."""
-        with Traffic(self.address, self.token, rate, **options) as traffic:
-            try:
+        traffic = Traffic(self.address, self.token, rate, **options)
+        try:
+            with traffic:
                 yield traffic
-            finally:
-                self._keep(traffic)
+        finally:
+            self._keep(traffic)
 
     @contextmanager
     def sampled(self, alarms: tuple[tuple[str, str], ...]) -> Iterator[None]:
         """Keep how many tasks run, and which of these alarms (as far as there are any) stand, as series."""
         end = threading.Event()
-        there = tuple(one for one in alarms if self._has(*one))
+        there = tuple(one for one in alarms if self.has(*one))
         thread = threading.Thread(target=self._sample, args=(there, end), daemon=True)
         thread.start()
         try:
@@ -174,13 +178,6 @@ class Stage:
         finally:
             end.set()
             thread.join()
-
-    def _has(self, stack: str, logical_id: str) -> bool:
-        try:
-            self.resource(stack, logical_id)
-        except NotHereError:
-            return False
-        return True
 
     def _sample(self, alarms: tuple[tuple[str, str], ...], end: threading.Event) -> None:
         series = self._result.series

@@ -50,8 +50,7 @@ def _make_known(stage: Stage) -> None:
     A balancer may send one request after the other to the same worker; so many at once go to all of them.
     """
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(slow.request(stage, 2)) for _ in range(_AT_ONCE)]
-        answered = slow.answers(held, 15.0)
+        answered = slow.answers(slow.many(stage, stack, _AT_ONCE, 2), 15.0)
     if set(answered) != {200}:
         raise NotSeenError(f"before anything was broken, requests were answered {dict(answered)}")
     stage.note("the drill's token is known to the tasks")
@@ -96,5 +95,6 @@ DRILLS = (
         "The table with the tokens is away.",
         "Tokens in use go on, others get 503 and never 200; the store's alarm stands; all works again after.",
         outage,
+        ("StoreAlarm",),
     ),
 )

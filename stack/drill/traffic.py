@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import random
 import threading
 import time
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 from stack.outside.address import Address
 
-_THREADS = 8
+# A thread sends so many a second also where each answer takes a fifth of a second.
+_PER_THREAD = 5.0
 
 
 def headers(token: str, fault: str = "") -> dict[str, str]:
@@ -38,10 +40,8 @@ class Answered:
 class Traffic:
     """A context in which `rate` echoes of `text` a second are sent; `share` of them ask for `fault`.
 
-    An answer with another status than `right` counts as failed.
-
-    Each thread keeps one connection, as clients do, and makes another one when it breaks. A request that
-    fails is counted and never repeated.
+    An answer with another status than `right` counts as failed. Each thread keeps one connection, as clients
+    do, and makes another one when it breaks. A request that fails is counted and never repeated.
     """
 
     def __init__(
@@ -57,10 +57,12 @@ class Traffic:
     ) -> None:
         self.answered: list[Answered] = []
         self._address, self._token = address, token
-        self._rate, self._fault, self._share = rate, fault, share
+        self._fault, self._share = fault, share
         self._body, self._right = json.dumps({"str": text}), right
         self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(_THREADS)]
+        number = math.ceil(rate / _PER_THREAD)
+        self._interval = number / rate
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(number)]
 
     def __enter__(self) -> Traffic:
         for thread in self._threads:
@@ -88,13 +90,12 @@ class Traffic:
         return ", ".join(f"{number} x {status}" for status, number in sorted(found.items())) or "no requests"
 
     def _send(self) -> None:
-        interval = _THREADS / self._rate
         # Threads begin at different times, so that the rate is even from the first second.
-        due = time.monotonic() + random.random() * interval  # noqa: S311 (no secret)
+        due = time.monotonic() + random.random() * self._interval  # noqa: S311 (no secret)
         connection: http.client.HTTPConnection | None = None
         while not self._end.wait(max(0.0, due - time.monotonic())):
             # What could not be sent in time is not made up for: no burst after a pause.
-            due = max(due + interval, time.monotonic())
+            due = max(due + self._interval, time.monotonic())
             faulty = bool(self._fault) and random.random() < self._share  # noqa: S311 (no secret)
             begun = time.monotonic()
             status = 0

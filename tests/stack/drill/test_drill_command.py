@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from stack.drill.report import Report
 from stack.drill.stage import Stage
 from stack.errors import USAGE, ToolError
 from stack.files import environment
+from stack.interrupts import sigterm_is_ctrl_c
 from stack.outside.address import Address
 from stack.terminal import Terminal
+from tests.cloudformation.conftest import parse_template
+from tests.cloudformation.test_alarms_and_runbooks import ALARMS
 from tests.docs.pages import ROOT
 
 ADDRESS = Address("http://127.0.0.1:9", "/readyz", None, None, "")
@@ -30,6 +34,30 @@ def test_every_drill_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     section = page.partition("\n## Drills\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", section, re.M) == [drill.name for drill in catalog.ALL]
+
+
+def test_every_alarm_is_told_with_its_drill_or_why_it_has_none() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    runbooks = re.findall(r"^### (\w+)$", page.partition("\n## Runbooks\n")[2].partition("\n## ")[0], re.M)
+    table = page.partition("\n### Alarms and their drills\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| \[(\w+)\]\(#\w+\) \| ([^|]*)\| ([^|]*)\|$", table, re.M)
+    assert [name for name, _, _ in rows] == runbooks
+    paging = {
+        name
+        for name, (_, properties) in ALARMS.items()
+        if properties["AlarmActions"][0]["Ref"].startswith("PageTopic")
+    }
+    assert len(paging) > 5
+    for name, drills, why in rows:
+        known = [drill.name for drill in catalog.ALL if name in drill.alarms]
+        assert re.findall(r"`([a-z-]+)`", drills) == [*known, *(["pages"] if name in paging else [])], name
+        assert known or why.strip(), name
+
+
+def test_drills_name_alarms_that_exist() -> None:
+    templates = (ROOT / "cloudformation").glob("*.yaml")
+    there = {name for path in templates for name in parse_template(path)["Resources"]}
+    assert {name for drill in catalog.ALL for name in drill.alarms} <= there
 
 
 def test_the_report_that_is_kept_is_of_all_drills_and_each_passed() -> None:
@@ -55,7 +83,7 @@ def test_an_unknown_drill_is_named_with_the_nearest(project: Any) -> None:
 @pytest.fixture
 def in_a_drill(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Do one drill with this body, on a service that is well; returns its result and what was put right."""
-    monkeypatch.setattr(Stage, "wait_for_service", lambda *_: 0.0)
+    monkeypatch.setattr(Stage, "wait_for_service", lambda *_: None)
     cloud = Cloud(environment.load(ROOT, "local"))
     restored: list[str] = []
 
@@ -125,6 +153,13 @@ def test_ctrl_c_puts_right_what_was_broken(in_a_drill: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         in_a_drill(body)
     assert restored == ["put right"]
+
+
+def test_sigterm_is_an_interrupt_where_something_has_to_be_put_right() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_is_ctrl_c():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_what_never_comes_fails_the_drill_and_says_what_was_waited_for(in_a_drill: Any) -> None:
