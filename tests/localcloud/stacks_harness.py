@@ -29,8 +29,8 @@ class Environment:
 
     def __init__(self, cloud: Cloud, prefix: str = "") -> None:
         self.cloud, self.prefix = cloud, prefix
-        self.outputs: dict[str, str] = {}
-        self.made: set[str] = set()
+        #: The outputs of each stack that is there, by its template.
+        self.made: dict[str, dict[str, str]] = {}
         #: What each stack was given, and is given again until something else is.
         self.given: dict[str, dict[str, str]] = {
             "data": {"DeletionProtection": "false"},
@@ -43,11 +43,17 @@ class Environment:
             },
         }  # fmt: skip
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of all stacks."""
+        return {key: value for one in self.made.values() for key, value in one.items()}
+
     def change_set(self, name: str, **parameters: str) -> dict[str, Any]:
         """What would create or update the stack of a template."""
         given = self.given.setdefault(name, {})
         given.update(parameters)
-        values = {**self.outputs, **given}
+        others = {one: found for one, found in self.made.items() if one != name}
+        values = {key: value for one in others.values() for key, value in one.items()} | given
         return self.cloud.change_set(
             self.prefix + name, (TEMPLATES / f"{name}.yaml").read_text(),
             "UPDATE" if name in self.made else "CREATE",
@@ -60,8 +66,7 @@ class Environment:
         kind = "UPDATE" if name in self.made else "CREATE"
         assert found["StackStatus"] == f"{kind}_COMPLETE", self.cloud.failures(self.prefix + name)
         assert self.cloud.failures(self.prefix + name) == []
-        self.made.add(name)
-        self.outputs |= outputs(found)
+        self.made[name] = outputs(found)
 
     def image(self, version: str, **environment: str) -> str:
         """Push an image that answers with `version`; where it is."""

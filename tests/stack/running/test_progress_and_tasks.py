@@ -105,10 +105,17 @@ def test_a_deployment_says_how_far_it_is(new, old, said):
 
 def test_targets_of_both_groups_count(cloud):
     elbv2 = stubbed(cloud, "elbv2")
-    for group, address, state in (("blue", "10.0.0.1", "draining"), ("green", "10.0.0.2", "healthy")):
+    for group, address, health in (
+        (
+            "blue",
+            "10.0.0.1",
+            {"State": "unhealthy", "Description": "Health checks failed with these codes: [404]"},
+        ),
+        ("green", "10.0.0.2", {"State": "healthy"}),
+    ):
         elbv2.add_response(
             "describe_target_health",
-            {"TargetHealthDescriptions": [{"Target": {"Id": address}, "TargetHealth": {"State": state}}]},
+            {"TargetHealthDescriptions": [{"Target": {"Id": address}, "TargetHealth": health}]},
             {"TargetGroupArn": group},
         )
     balancers = [
@@ -117,7 +124,10 @@ def test_targets_of_both_groups_count(cloud):
         {"loadBalancerName": "classic"},
     ]
     with elbv2:
-        assert tasks._target_health(cloud, balancers) == {"10.0.0.1": "draining", "10.0.0.2": "healthy"}
+        assert tasks._target_health(cloud, balancers) == {
+            "10.0.0.1": ("unhealthy", "Health checks failed with these codes: [404]"),
+            "10.0.0.2": ("healthy", ""),
+        }
         elbv2.assert_no_pending_responses()
 
 
