@@ -214,11 +214,12 @@ serve: $(RUN) ## Run the service alone on this machine, with its embedded store
 # Where it is set, each of some thousand processes would compile all that it imports.
 check: export PYTHONDONTWRITEBYTECODE :=
 # Whole environments wait more than they work: they run beside the rest, and what became of them is printed after it.
+# A shell lets what it starts in the background ignore Ctrl-C: env makes both of them hear it, and clean up.
 check: ## Everything that must hold: lint, types, templates, all tests
 	@$(MAKE) -j 4 $(APART) $(COLLECTED) lint
-	@said="$$(mktemp)"; trap 'rm -f "$$said"' EXIT; \
-	  $(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST) >"$$said" 2>&1 & environments=$$!; \
-	  $(VENV)/bin/pytest -n 6 --dist worksteal -m 'not serial' $(PYTEST); failed=$$?; \
+	@said="$$(mktemp)"; trap 'rm -f "$$said"' EXIT; trap : INT; \
+	  env --default-signal=INT $(VENV)/bin/pytest -n 2 --dist loadfile -m serial $(PYTEST) >"$$said" 2>&1 & environments=$$!; \
+	  env --default-signal=INT $(VENV)/bin/pytest -n 6 --dist worksteal -m 'not serial' $(PYTEST); failed=$$?; \
 	  echo "Whole environments (they ran meanwhile):"; wait $$environments || failed=$$?; cat "$$said"; exit $$failed
 
 .PHONY: lint
